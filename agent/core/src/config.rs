@@ -1,0 +1,86 @@
+//! What the core is told once: limits and switches, checked by `settings` in the shell.
+
+/// Turns `user:password` bytes into the base64 text behind `user:` of a digest id.
+///
+/// A function and not a name, so that the core needs no hash of its own. It must be pure.
+pub type PasswordDigest = fn(&[u8]) -> String;
+
+/// Immutable settings of a replica.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Bits 63..56 of the ids of new sessions. 1 for a standalone server, as Apache has it.
+    pub session_tag: u8,
+    /// Seed of everything that must be spread but need not be secret from the operator: hash
+    /// tables, the snapshot trigger.
+    pub seed: u64,
+    /// Milliseconds of a tick: sessions expire in buckets of this width.
+    pub tick_ms: i32,
+    /// Smallest session timeout that is granted, in ms.
+    pub session_timeout_min_ms: i32,
+    /// Largest session timeout that is granted, in ms. Wins over the smallest.
+    pub session_timeout_max_ms: i32,
+    /// Largest request body in bytes (`jute.maxbuffer`).
+    pub request_bytes_max: usize,
+    /// Requests in flight above which a connection with something outstanding is not read
+    /// (`globalOutstandingLimit`).
+    pub outstanding_max: usize,
+    /// `None` when the digest provider is switched off.
+    pub password_digest: Option<PasswordDigest>,
+    /// `super:<base64>`: the identity that becomes super user.
+    pub super_digest: Option<String>,
+    /// `skipACL=yes`: no permission checks at all.
+    pub skip_acl: bool,
+    /// Whether hard quotas are enforced (`enforceQuota`).
+    pub enforce_quota: bool,
+    /// Whether `reconfig` is allowed; a standalone server then answers UNIMPLEMENTED.
+    pub reconfig_enabled: bool,
+    /// Whether txns carry a digest of the tree (`digest.enabled`).
+    pub digest_enabled: bool,
+    /// Whether closeSession txns list the ephemerals (`closeSessionTxn.enabled`).
+    pub close_session_paths: bool,
+    /// Names accepted by the `ensemble` scheme; `None` when the provider is not configured.
+    pub ensemble_names: Option<Vec<String>>,
+    /// Schemes of which a connection must hold one identity (`enforce.auth.schemes`); empty: off.
+    pub enforced_schemes: Vec<String>,
+    /// Time between two looks for containers and TTL znodes to delete, in ms.
+    pub container_check_ms: i64,
+    /// Deletions of containers and TTL znodes per minute at most.
+    pub container_per_minute_max: u32,
+    /// Age in ms at which a container that never had a child goes; 0 for never.
+    pub container_never_used_ms: i64,
+    /// Txns after which a snapshot is due, between half of this and all of it (`snapCount`).
+    pub snapshot_txns: u32,
+    /// Bytes of log after which a snapshot is due, between half and all of it; 0 for no limit.
+    pub snapshot_log_bytes: u64,
+    /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
+    pub emulate_353_ttl: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            session_tag: 1,
+            seed: 0,
+            tick_ms: 3000,
+            session_timeout_min_ms: 6000,
+            session_timeout_max_ms: 60_000,
+            request_bytes_max: 0xf_ffff,
+            outstanding_max: 1000,
+            password_digest: None,
+            super_digest: None,
+            skip_acl: false,
+            enforce_quota: false,
+            reconfig_enabled: false,
+            digest_enabled: true,
+            close_session_paths: true,
+            ensemble_names: None,
+            enforced_schemes: Vec::new(),
+            container_check_ms: 60_000,
+            container_per_minute_max: 10_000,
+            container_never_used_ms: 300_000,
+            snapshot_txns: 100_000,
+            snapshot_log_bytes: 4 << 30,
+            emulate_353_ttl: false,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What must follow from an event. Carried out in list order by the shell.
+
+use std::ops::Range;
+
+use zk_wire::Zxid;
+
+use crate::event::ConnId;
+
+/// One thing to do. Byte ranges point into [`Effects::bytes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Append a txn to the log and make it durable; answered by `Event::Durable`.
+    Append {
+        /// Its zxid; each one is larger than the one before.
+        zxid: Zxid,
+        /// TxnHeader, record and digest as Apache's servers write them.
+        txn: Range<usize>,
+    },
+    /// Send these bytes, which are whole frames with their lengths, to a client.
+    Send {
+        /// To whom.
+        conn: ConnId,
+        /// Replies and watch events, ready to be written. Several effects may share a range.
+        frames: Range<usize>,
+    },
+    /// Close a connection after what was sent before has been flushed.
+    Close {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// Stop reading requests from a connection.
+    Pause {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// Read requests from it again.
+    Resume {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// A snapshot has begun; ask for it by `Event::SnapshotSlice` until the last piece.
+    SnapshotBegin {
+        /// The zxid it stands at: it holds every txn up to this one and none above.
+        zxid: Zxid,
+    },
+    /// A piece of the running snapshot.
+    SnapshotBytes {
+        /// The piece, opaque to the shell; pieces are loaded in the order they came in.
+        piece: Range<usize>,
+        /// True for the last one.
+        last: bool,
+    },
+    /// Something an operator should read.
+    Log {
+        /// How loud.
+        level: Level,
+        /// One line, without client data.
+        line: String,
+    },
+}
+
+/// How loud a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something is wrong.
+    Error,
+    /// Something will be wrong.
+    Warn,
+    /// Worth knowing at 3 a.m.
+    Info,
+    /// For whoever looks for a fault.
+    Debug,
+}
+
+/// The ordered list of effects and the bytes they point to. Kept and reused by the shell, so that a
+/// turn allocates nothing once it is warm.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// What to do, in order.
+    pub list: Vec<Effect>,
+    /// The bytes of frames, txns and snapshot pieces.
+    pub bytes: Vec<u8>,
+}
+
+impl Effects {
+    /// An empty list.
+    pub fn new() -> Effects {
+        Effects::default()
+    }
+
+    /// Forgets everything that has been carried out; keeps the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.bytes.clear();
+    }
+
+    /// Adds frames for a connection that were written to `bytes` from `start` on. Joins them to the
+    /// effect before when that went to the same connection and ended where they begin.
+    pub fn send(&mut self, conn: ConnId, start: usize) {
+        let end = self.bytes.len();
+        if let Some(Effect::Send { conn: to, frames }) = self.list.last_mut() {
+            if *to == conn && frames.end == start {
+                frames.end = end;
+                return;
+            }
+        }
+        self.list.push(Effect::Send { conn, frames: start..end });
+    }
+
+    /// Adds a line for the log.
+    pub fn log(&mut self, level: Level, line: String) {
+        self.list.push(Effect::Log { level, line });
+    }
+}

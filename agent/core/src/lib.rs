@@ -1,0 +1,18 @@
+//! The decisions of zk-agent. Events go in, effects come out, in order.
+//!
+//! This crate knows no clock, thread, file, socket, environment or chance: all of it arrives in
+//! [`Config`], [`Now`] and [`Event`]. Same state and same event give the same effects. The only
+//! door is [`Replica::step`](replica::Replica::step).
+//!
+//! The order of the modules below is the floor plan: a module uses only those above it.
+#![forbid(unsafe_code)]
+
+pub mod time;
+pub mod config;
+pub mod event;
+pub mod effect;
+
+pub use config::Config;
+pub use effect::{Effect, Effects};
+pub use event::{ConnId, Event};
+pub use time::Now;

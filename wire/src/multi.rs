@@ -1,0 +1,138 @@
+//! multi and multiRead: a row of operations, each behind its own header.
+//!
+//! ```text
+//! { MultiHeader(type, done = false, err = -1), record }*  MultiHeader(-1, true, -1)
+//! ```
+
+use crate::code::Code;
+use crate::jute::{DecodeError, Reader, Result, Writer};
+use crate::op::Op;
+use crate::request::{CreateRequest, PathVersionRequest, PathWatchRequest, SetDataRequest, flags};
+
+/// Bytes of a MultiHeader.
+pub const HEADER_BYTES: usize = 9;
+
+/// Writes a MultiHeader.
+#[inline]
+pub fn encode_header(out: &mut Vec<u8>, op: i32, done: bool, code: i32) {
+    out.put_int(op);
+    out.put_boolean(done);
+    out.put_int(code);
+}
+
+/// Writes the header that ends a multi, in both directions.
+pub fn encode_end(out: &mut Vec<u8>) {
+    encode_header(out, -1, true, -1);
+}
+
+/// Writes the result of an operation that failed or was not done.
+pub fn encode_error(out: &mut Vec<u8>, code: Code) {
+    encode_header(out, -1, false, code.0);
+    out.put_int(code.0);
+}
+
+/// One operation of a multi or multiRead.
+#[derive(Clone, Debug)]
+pub enum SubRequest<'a> {
+    /// Any of the create family; the op is normalised as Apache does it.
+    Create(Op, CreateRequest<'a>),
+    /// delete.
+    Delete(PathVersionRequest<'a>),
+    /// setData.
+    SetData(SetDataRequest<'a>),
+    /// check.
+    Check(PathVersionRequest<'a>),
+    /// getData, in multiRead only.
+    GetData(PathWatchRequest<'a>),
+    /// getChildren, in multiRead only.
+    GetChildren(PathWatchRequest<'a>),
+}
+
+/// Reads a multi operation by operation.
+#[derive(Clone, Debug)]
+pub struct SubRequests<'a> {
+    reader: Reader<'a>,
+    reads: bool,
+    done: bool,
+}
+
+impl<'a> SubRequests<'a> {
+    /// Starts at the first header. `reads` for multiRead, which holds reads only; multi holds
+    /// writes only.
+    pub fn new(reader: Reader<'a>, reads: bool) -> SubRequests<'a> {
+        SubRequests { reader, reads, done: false }
+    }
+
+    /// The next operation, `None` behind the last one.
+    pub fn next(&mut self) -> Result<Option<SubRequest<'a>>> {
+        if self.done {
+            return Ok(None);
+        }
+        let reader = &mut self.reader;
+        let op = Op(reader.int("MultiHeader.type")?);
+        self.done = reader.boolean("MultiHeader.done")?;
+        reader.int("MultiHeader.err")?;
+        if self.done {
+            return Ok(None);
+        }
+        let sub = match op {
+            Op::CREATE | Op::CREATE2 | Op::CREATE_CONTAINER => {
+                let request = CreateRequest::decode(reader)?;
+                SubRequest::Create(normal(op, &request)?, request)
+            }
+            Op::CREATE_TTL => {
+                let request = CreateRequest::decode_ttl(reader)?;
+                SubRequest::Create(normal(op, &request)?, request)
+            }
+            Op::DELETE => SubRequest::Delete(PathVersionRequest::decode(reader)?),
+            Op::SET_DATA => SubRequest::SetData(SetDataRequest::decode(reader)?),
+            Op::CHECK => SubRequest::Check(PathVersionRequest::decode(reader)?),
+            Op::GET_DATA => SubRequest::GetData(PathWatchRequest::decode(reader)?),
+            Op::GET_CHILDREN => SubRequest::GetChildren(PathWatchRequest::decode(reader)?),
+            other => {
+                let value = i64::from(other.0);
+                return Err(DecodeError::Value { field: "MultiHeader.type", value });
+            }
+        };
+        let reads = matches!(sub, SubRequest::GetData(_) | SubRequest::GetChildren(_));
+        if reads != self.reads {
+            return Err(DecodeError::Value { field: "MultiHeader.type", value: i64::from(op.0) });
+        }
+        Ok(Some(sub))
+    }
+}
+
+/// The operation that the flags make of a create inside a multi, and what they may not be.
+fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
+    let bad = DecodeError::Value { field: "CreateRequest.flags", value: request.flags.into() };
+    if request.acl.is_null() {
+        return Err(DecodeError::Null { field: "CreateRequest.acl" });
+    }
+    match request.flags {
+        flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL if op == Op::CREATE_TTL => Ok(op),
+        flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL => Err(bad),
+        flags::CONTAINER => Ok(Op::CREATE_CONTAINER),
+        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL if op == Op::CREATE2 => Ok(op),
+        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => Ok(Op::CREATE),
+        _ => Err(bad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_do_not_mix() {
+        let mut out = Vec::new();
+        encode_header(&mut out, Op::DELETE.0, false, -1);
+        out.put_string("/a");
+        out.put_int(-1);
+        encode_end(&mut out);
+        let mut subs = SubRequests::new(Reader::new(&out), false);
+        assert!(matches!(subs.next(), Ok(Some(SubRequest::Delete(_)))));
+        assert!(matches!(subs.next(), Ok(None)));
+        assert!(matches!(subs.next(), Ok(None)));
+        assert!(SubRequests::new(Reader::new(&out), true).next().is_err());
+    }
+}

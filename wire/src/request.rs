@@ -1,0 +1,331 @@
+//! The records of requests, in the order of `zookeeper.jute`. All of them borrow from the frame.
+
+use std::borrow::Cow;
+
+use crate::acl::Acl;
+use crate::jute::{DecodeError, Reader, Result, Writer};
+
+/// An ACL list that was checked for its form but not taken apart: most lists repeat, and who keeps
+/// a table of them looks the bytes up first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AclList<'a>(&'a [u8]);
+
+impl<'a> AclList<'a> {
+    /// Walks over a list; the bytes are those of the whole vector, count included.
+    pub fn scan(reader: &mut Reader<'a>) -> Result<AclList<'a>> {
+        let start = reader.rest();
+        let before = reader.position();
+        for _ in 0..reader.count("vector<ACL>")?.unwrap_or(0) {
+            reader.int("ACL.perms")?;
+            reader.buffer("Id.scheme")?;
+            reader.buffer("Id.id")?;
+        }
+        Ok(AclList(&start[..reader.position() - before]))
+    }
+
+    /// The bytes as they came.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// True when the vector was null, which is not the empty list.
+    pub fn is_null(&self) -> bool {
+        self.0 == [0xff; 4]
+    }
+
+    /// The entries; none when null.
+    pub fn decode(&self) -> Vec<Acl> {
+        let list = Acl::decode_list(&mut Reader::new(self.0)).expect("checked by scan");
+        list.unwrap_or_default()
+    }
+}
+
+/// create, create2, createContainer; with `ttl_ms` also createTTL.
+#[derive(Clone, Debug)]
+pub struct CreateRequest<'a> {
+    /// Path of the znode, or its beginning for sequential ones.
+    pub path: Cow<'a, str>,
+    /// First data.
+    pub data: Option<&'a [u8]>,
+    /// The ACL as asked for.
+    pub acl: AclList<'a>,
+    /// See [`flags`].
+    pub flags: i32,
+    /// Life of a TTL znode in ms; -1 where the record has no such field.
+    pub ttl_ms: i64,
+}
+
+/// The flags of the create family (`CreateMode`).
+pub mod flags {
+    /// Stays until deleted.
+    pub const PERSISTENT: i32 = 0;
+    /// Goes with its session.
+    pub const EPHEMERAL: i32 = 1;
+    /// Persistent, with a number behind the name.
+    pub const PERSISTENT_SEQUENTIAL: i32 = 2;
+    /// Ephemeral, with a number behind the name.
+    pub const EPHEMERAL_SEQUENTIAL: i32 = 3;
+    /// Goes when its last child is deleted.
+    pub const CONTAINER: i32 = 4;
+    /// Goes when it was not changed for its TTL and has no children.
+    pub const PERSISTENT_TTL: i32 = 5;
+    /// The same, with a number behind the name.
+    pub const PERSISTENT_SEQUENTIAL_TTL: i32 = 6;
+}
+
+impl<'a> CreateRequest<'a> {
+    /// Reads a CreateRequest.
+    pub fn decode(reader: &mut Reader<'a>) -> Result<CreateRequest<'a>> {
+        Ok(CreateRequest {
+            path: reader.string("CreateRequest.path")?,
+            data: reader.buffer("CreateRequest.data")?,
+            acl: AclList::scan(reader)?,
+            flags: reader.int("CreateRequest.flags")?,
+            ttl_ms: -1,
+        })
+    }
+
+    /// Reads a CreateTTLRequest.
+    pub fn decode_ttl(reader: &mut Reader<'a>) -> Result<CreateRequest<'a>> {
+        let mut request = CreateRequest::decode(reader)?;
+        request.ttl_ms = reader.long("CreateTTLRequest.ttl")?;
+        Ok(request)
+    }
+}
+
+/// Writes a CreateRequest, and with `ttl_ms` a CreateTTLRequest.
+pub fn encode_create(
+    out: &mut Vec<u8>,
+    path: &str,
+    data: Option<&[u8]>,
+    acl: &[Acl],
+    flags: i32,
+    ttl_ms: Option<i64>,
+) {
+    out.put_string(path);
+    out.put_buffer(data);
+    Acl::encode_list(acl, out);
+    out.put_int(flags);
+    if let Some(ttl_ms) = ttl_ms {
+        out.put_long(ttl_ms);
+    }
+}
+
+/// delete, and the check of a multi: a path and the version it must have.
+#[derive(Clone, Debug)]
+pub struct PathVersionRequest<'a> {
+    /// Path of the znode.
+    pub path: Cow<'a, str>,
+    /// The version that it must have; -1 takes any.
+    pub version: i32,
+}
+
+impl<'a> PathVersionRequest<'a> {
+    /// Reads a DeleteRequest or CheckVersionRequest.
+    pub fn decode(reader: &mut Reader<'a>) -> Result<PathVersionRequest<'a>> {
+        Ok(PathVersionRequest {
+            path: reader.string("DeleteRequest.path")?,
+            version: reader.int("DeleteRequest.version")?,
+        })
+    }
+}
+
+/// exists, getData, getChildren, getChildren2.
+#[derive(Clone, Debug)]
+pub struct PathWatchRequest<'a> {
+    /// Path of the znode; null is told apart because some operations refuse it later.
+    pub path: Option<Cow<'a, str>>,
+    /// Whether to leave a one-shot watch.
+    pub watch: bool,
+}
+
+impl<'a> PathWatchRequest<'a> {
+    /// Reads an ExistsRequest, GetDataRequest, GetChildrenRequest or GetChildren2Request.
+    #[inline]
+    pub fn decode(reader: &mut Reader<'a>) -> Result<PathWatchRequest<'a>> {
+        Ok(PathWatchRequest {
+            path: reader.ustring("GetDataRequest.path")?,
+            watch: reader.boolean("GetDataRequest.watch")?,
+        })
+    }
+}
+
+/// setData.
+#[derive(Clone, Debug)]
+pub struct SetDataRequest<'a> {
+    /// Path of the znode.
+    pub path: Cow<'a, str>,
+    /// The new data; null and empty are two things.
+    pub data: Option<&'a [u8]>,
+    /// The version that the znode must have; -1 takes any.
+    pub version: i32,
+}
+
+impl<'a> SetDataRequest<'a> {
+    /// Reads the record.
+    #[inline]
+    pub fn decode(reader: &mut Reader<'a>) -> Result<SetDataRequest<'a>> {
+        Ok(SetDataRequest {
+            path: reader.string("SetDataRequest.path")?,
+            data: reader.buffer("SetDataRequest.data")?,
+            version: reader.int("SetDataRequest.version")?,
+        })
+    }
+}
+
+/// setACL.
+#[derive(Clone, Debug)]
+pub struct SetAclRequest<'a> {
+    /// Path of the znode.
+    pub path: Cow<'a, str>,
+    /// The new list as asked for.
+    pub acl: AclList<'a>,
+    /// The ACL version that the znode must have; -1 takes any.
+    pub version: i32,
+}
+
+impl<'a> SetAclRequest<'a> {
+    /// Reads the record.
+    pub fn decode(reader: &mut Reader<'a>) -> Result<SetAclRequest<'a>> {
+        Ok(SetAclRequest {
+            path: reader.string("SetACLRequest.path")?,
+            acl: AclList::scan(reader)?,
+            version: reader.int("SetACLRequest.version")?,
+        })
+    }
+}
+
+/// getACL, sync, getAllChildrenNumber, getEphemerals, deleteContainer: a path and nothing else.
+pub fn decode_path<'a>(reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>> {
+    reader.ustring("path")
+}
+
+/// checkWatches, removeWatches, addWatch: a path and a number.
+#[derive(Clone, Debug)]
+pub struct PathIntRequest<'a> {
+    /// Path of the watch; null reads as empty.
+    pub path: Cow<'a, str>,
+    /// Watcher type, or mode of addWatch.
+    pub number: i32,
+}
+
+impl<'a> PathIntRequest<'a> {
+    /// Reads a CheckWatchesRequest, RemoveWatchesRequest or AddWatchRequest.
+    pub fn decode(reader: &mut Reader<'a>) -> Result<PathIntRequest<'a>> {
+        Ok(PathIntRequest {
+            path: reader.ustring("AddWatchRequest.path")?.unwrap_or(Cow::Borrowed("")),
+            number: reader.int("AddWatchRequest.mode")?,
+        })
+    }
+}
+
+/// setWatches and setWatches2: which watches a client held when it last saw `relative_zxid`.
+#[derive(Clone, Debug, Default)]
+pub struct SetWatchesRequest<'a> {
+    /// The newest zxid that the client has seen.
+    pub relative_zxid: i64,
+    /// Watches left by getData.
+    pub data: Vec<Cow<'a, str>>,
+    /// Watches left by exists on missing znodes.
+    pub exist: Vec<Cow<'a, str>>,
+    /// Watches left by getChildren.
+    pub child: Vec<Cow<'a, str>>,
+    /// Persistent watches; empty in setWatches.
+    pub persistent: Vec<Cow<'a, str>>,
+    /// Persistent recursive watches; empty in setWatches.
+    pub recursive: Vec<Cow<'a, str>>,
+}
+
+impl<'a> SetWatchesRequest<'a> {
+    /// Reads the record; `two` for setWatches2. A null vector is an error.
+    pub fn decode(reader: &mut Reader<'a>, two: bool) -> Result<SetWatchesRequest<'a>> {
+        let mut request = SetWatchesRequest {
+            relative_zxid: reader.long("SetWatches.relativeZxid")?,
+            ..SetWatchesRequest::default()
+        };
+        let lists = [&mut request.data, &mut request.exist, &mut request.child];
+        let more = [&mut request.persistent, &mut request.recursive];
+        for list in
+            lists.into_iter().chain(if two { Some(more) } else { None }.into_iter().flatten())
+        {
+            let field = "SetWatches.watches";
+            *list = reader.strings(field)?.ok_or(DecodeError::Null { field })?;
+        }
+        Ok(request)
+    }
+}
+
+/// auth. The scheme and the bytes may be null.
+#[derive(Clone, Debug)]
+pub struct AuthPacket<'a> {
+    /// Nobody looks.
+    pub kind: i32,
+    /// Name of the scheme.
+    pub scheme: Option<Cow<'a, str>>,
+    /// What the scheme wants to see, for `digest` `user:password`.
+    pub auth: Option<&'a [u8]>,
+}
+
+impl<'a> AuthPacket<'a> {
+    /// Reads the record.
+    pub fn decode(reader: &mut Reader<'a>) -> Result<AuthPacket<'a>> {
+        Ok(AuthPacket {
+            kind: reader.int("AuthPacket.type")?,
+            scheme: reader.ustring("AuthPacket.scheme")?,
+            auth: reader.buffer("AuthPacket.auth")?,
+        })
+    }
+}
+
+/// reconfig. A null string means that this part was not asked for.
+#[derive(Clone, Debug)]
+pub struct ReconfigRequest<'a> {
+    /// `server.N=...` lines to add, separated by commas.
+    pub joining: Option<Cow<'a, str>>,
+    /// Ids to remove, separated by commas.
+    pub leaving: Option<Cow<'a, str>>,
+    /// A whole new member list.
+    pub members: Option<Cow<'a, str>>,
+    /// The version that the configuration must have; -1 takes any.
+    pub config_id: i64,
+}
+
+impl<'a> ReconfigRequest<'a> {
+    /// Reads the record.
+    pub fn decode(reader: &mut Reader<'a>) -> Result<ReconfigRequest<'a>> {
+        Ok(ReconfigRequest {
+            joining: reader.ustring("ReconfigRequest.joiningServers")?,
+            leaving: reader.ustring("ReconfigRequest.leavingServers")?,
+            members: reader.ustring("ReconfigRequest.newMembers")?,
+            config_id: reader.long("ReconfigRequest.curConfigId")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acl_list_is_walked_and_then_read() {
+        let mut out = Vec::new();
+        Acl::encode_list(&Acl::open(), &mut out);
+        out.push(9);
+        let mut reader = Reader::new(&out);
+        let list = AclList::scan(&mut reader).unwrap();
+        assert_eq!(reader.rest(), [9]);
+        assert_eq!(list.decode(), Acl::open());
+        let null = [0xff; 4];
+        assert!(AclList::scan(&mut Reader::new(&null)).unwrap().is_null());
+        let huge = [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1];
+        assert!(AclList::scan(&mut Reader::new(&huge)).is_err());
+    }
+
+    #[test]
+    fn the_ttl_follows_the_flags() {
+        let mut out = Vec::new();
+        encode_create(&mut out, "/a", None, &Acl::open(), flags::PERSISTENT_TTL, Some(50));
+        let request = CreateRequest::decode_ttl(&mut Reader::new(&out)).unwrap();
+        assert_eq!((request.flags, request.ttl_ms, request.data), (5, 50, None));
+    }
+}
