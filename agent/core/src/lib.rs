@@ -8,9 +8,12 @@
 #![forbid(unsafe_code)]
 
 pub mod time;
+pub mod hash;
 pub mod config;
 pub mod event;
 pub mod effect;
+pub mod txn;
+pub mod tree;
 
 pub use config::Config;
 pub use effect::{Effect, Effects};

@@ -1,0 +1,16 @@
+//! The tree of znodes and what hangs on it. Knows txns; knows no request, session or connection
+//! beyond the number of one.
+
+pub mod arena;
+pub mod index;
+pub mod compact;
+pub mod acl_table;
+pub mod znode;
+pub mod data_tree;
+pub mod quota;
+pub mod snapshot;
+pub mod watch_table;
+
+pub use data_tree::DataTree;
+pub use watch_table::WatchTable;
+pub use znode::Kind;

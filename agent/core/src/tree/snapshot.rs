@@ -1,0 +1,353 @@
+//! A snapshot that stands at one zxid, taken while the tree goes on changing.
+//!
+//! A cursor walks over the slots of the tree a slice at a time. A znode that is about to change or
+//! go before the cursor came by is written out first, as it was; one that is created meanwhile is
+//! passed over. So every znode is written exactly once, in the state of the beginning, whatever the
+//! traffic. The cost is one byte in each znode: the generation of the snapshot that has it.
+//!
+//! ```text
+//! piece  = tag u8, records to the end of the piece
+//! 'H'      format u32 (1), zxid i64, digest u64, slots u32, znodes u32
+//! 'S'      { session i64, timeout_ms i32 }*
+//! 'A'      { number u32, length u32, jute vector<ACL> }*
+//! 'N'      { number, parent, acl, crc, name length, data length u32 (-1 null), stat 60, name, data }*
+//! 'E'      znodes u32
+//! ```
+
+use zk_wire::jute::Reader;
+use zk_wire::{StatPersisted, Writer, Zxid};
+
+use super::data_tree::{DataTree, digested, node_digest};
+use super::znode::{NIL, NULL_DATA, ROOT, Znode};
+use crate::hash::hash;
+
+const FORMAT: i32 = 1;
+
+/// Where a running snapshot is.
+#[derive(Debug, Default)]
+pub struct Cursor {
+    generation: u8,
+    active: bool,
+    at: u32,
+    end: u32,
+    taken: u32,
+    /// Znodes that changed before the cursor came to them.
+    images: Vec<u8>,
+}
+
+impl Cursor {
+    /// The mark of znodes that the running snapshot has or need not have.
+    pub fn generation(&self) -> u8 {
+        self.generation
+    }
+}
+
+impl DataTree {
+    /// Begins a snapshot at the state of this moment and writes the pieces that stand before the
+    /// znodes: `emit` gets each.
+    pub fn snapshot_begin(
+        &mut self,
+        sessions: impl Iterator<Item = (i64, i32)>,
+        mut emit: impl FnMut(&[u8]),
+    ) -> Zxid {
+        assert!(!self.cursor.active, "a snapshot begins while one runs");
+        self.cursor.generation = self.cursor.generation.wrapping_add(1);
+        self.cursor.active = true;
+        self.cursor.at = 0;
+        self.cursor.end = self.nodes.slots();
+        self.cursor.taken = 0;
+        let mut piece = vec![b'H'];
+        piece.put_int(FORMAT);
+        piece.put_long(self.last_zxid.0);
+        piece.put_long(self.digest as i64);
+        piece.put_int(self.nodes.slots() as i32);
+        piece.put_int(self.nodes.len() as i32);
+        emit(&piece);
+        piece.clear();
+        piece.push(b'S');
+        for (session, timeout_ms) in sessions {
+            piece.put_long(session);
+            piece.put_int(timeout_ms);
+        }
+        emit(&piece);
+        piece.clear();
+        piece.push(b'A');
+        for (number, bytes) in self.acls.iter() {
+            piece.put_int(number as i32);
+            piece.put_buffer(Some(bytes));
+        }
+        emit(&piece);
+        self.last_zxid
+    }
+
+    /// Whether a snapshot runs.
+    pub fn snapshot_runs(&self) -> bool {
+        self.cursor.active
+    }
+
+    /// Gives the snapshot up.
+    pub fn snapshot_abort(&mut self) {
+        self.cursor.active = false;
+        self.cursor.images = Vec::new();
+        // Znodes beyond the cursor keep older marks; all equal again, no mark can come round.
+        for number in 0..self.nodes.slots() {
+            self.nodes.get_mut(number).generation = self.cursor.generation;
+        }
+    }
+
+    /// Writes about `bytes_max` more bytes to `out`, with at least one znode; true at the end.
+    pub fn snapshot_slice(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> bool {
+        assert!(self.cursor.active, "a slice is asked for and no snapshot runs");
+        let start = out.len();
+        out.push(b'N');
+        out.append(&mut self.cursor.images);
+        let generation = self.cursor.generation;
+        while self.cursor.at < self.cursor.end && out.len() - start < bytes_max {
+            let number = self.cursor.at;
+            self.cursor.at += 1;
+            let node = self.nodes.get(number);
+            if node.live && node.generation != generation {
+                encode(number, node, self.content(number), out);
+                self.nodes.get_mut(number).generation = generation;
+                self.cursor.taken += 1;
+            }
+        }
+        self.cursor.at == self.cursor.end
+    }
+
+    /// The last piece, after the slice that said that it is the end.
+    pub fn snapshot_end(&mut self, out: &mut Vec<u8>) {
+        assert!(
+            self.cursor.active && self.cursor.images.is_empty(),
+            "the snapshot is not at its end"
+        );
+        self.cursor.active = false;
+        self.cursor.images = Vec::new();
+        out.push(b'E');
+        out.put_int(self.cursor.taken as i32);
+    }
+
+    /// To be called before a znode changes: a snapshot that has not come by takes it as it is.
+    #[inline]
+    pub(super) fn take_image(&mut self, number: u32) {
+        if self.cursor.active && self.nodes.get(number).generation != self.cursor.generation {
+            let mut images = std::mem::take(&mut self.cursor.images);
+            encode(number, self.nodes.get(number), self.content(number), &mut images);
+            self.cursor.images = images;
+            self.cursor.taken += 1;
+            self.nodes.get_mut(number).generation = self.cursor.generation;
+        }
+    }
+}
+
+fn encode(number: u32, node: &Znode, content: &[u8], out: &mut Vec<u8>) {
+    out.reserve(84 + content.len());
+    for word in [number, node.parent, node.acl, node.crc, node.name_length, node.data_length] {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
+    node.persisted().encode(out);
+    out.extend_from_slice(content);
+}
+
+/// What a snapshot says about itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head {
+    /// The zxid it stands at.
+    pub zxid: Zxid,
+    digest: u64,
+    slots: u32,
+    znodes: u32,
+}
+
+/// Puts the pieces of a snapshot together again.
+#[derive(Debug, Default)]
+pub struct Assembly {
+    head: Option<Head>,
+    /// Sessions and their timeouts in ms.
+    pub sessions: Vec<(i64, i32)>,
+    acls: std::collections::BTreeMap<u32, u32>,
+    ended: bool,
+}
+
+type Loaded<T> = Result<T, String>;
+
+fn field<T>(read: zk_wire::jute::Result<T>) -> Loaded<T> {
+    read.map_err(|error| format!("snapshot piece: {error}"))
+}
+
+impl Assembly {
+    /// What the snapshot said about itself, once the first piece is there.
+    pub fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    /// Takes the next piece into a bare tree. The error names what is wrong; the tree is then of no
+    /// use.
+    pub fn piece(&mut self, tree: &mut DataTree, bytes: &[u8]) -> Loaded<()> {
+        let (tag, rest) = bytes.split_first().ok_or("an empty snapshot piece")?;
+        let mut reader = Reader::new(rest);
+        if self.ended || (self.head.is_none() != (*tag == b'H')) {
+            return Err(format!("snapshot piece {:?} out of order", char::from(*tag)));
+        }
+        match tag {
+            b'H' => self.take_head(tree, &mut reader),
+            b'S' => {
+                while !reader.is_empty() {
+                    let session = field(reader.long("session"))?;
+                    self.sessions.push((session, field(reader.int("timeout"))?));
+                }
+                Ok(())
+            }
+            b'A' => {
+                while !reader.is_empty() {
+                    let number = field(reader.int("acl number"))? as u32;
+                    let list = field(reader.buffer("acl list"))?.unwrap_or(&[]);
+                    let mut check = Reader::new(list);
+                    field(zk_wire::request::AclList::scan(&mut check))?;
+                    self.acls.insert(number, tree.acls.intern(list));
+                }
+                Ok(())
+            }
+            b'N' => self.take_znodes(tree, reader),
+            b'E' => {
+                self.ended = true;
+                let count = field(reader.int("znodes"))? as u32;
+                self.finish(tree, count)
+            }
+            other => Err(format!("unknown snapshot piece {:?}", char::from(*other))),
+        }
+    }
+
+    /// Whether the last piece was there and everything fitted.
+    pub fn is_complete(&self) -> bool {
+        self.ended
+    }
+
+    fn take_head(&mut self, tree: &mut DataTree, reader: &mut Reader<'_>) -> Loaded<()> {
+        let format = field(reader.int("format"))?;
+        if format != FORMAT {
+            return Err(format!("snapshot format {format}, this version reads {FORMAT}"));
+        }
+        let head = Head {
+            zxid: Zxid(field(reader.long("zxid"))?),
+            digest: field(reader.long("digest"))? as u64,
+            slots: field(reader.int("slots"))? as u32,
+            znodes: field(reader.int("znodes"))? as u32,
+        };
+        tree.index.reserve(head.znodes.min(1 << 28) as usize);
+        self.head = Some(head);
+        Ok(())
+    }
+
+    fn take_znodes(&mut self, tree: &mut DataTree, mut reader: Reader<'_>) -> Loaded<()> {
+        let slots = self.head.expect("checked before").slots;
+        while !reader.is_empty() {
+            let mut words = [0u32; 6];
+            for word in &mut words {
+                *word = field(reader.int("znode"))? as u32;
+            }
+            let [number, parent, acl, crc, name_length, data_length] = words;
+            let stat = field(StatPersisted::decode(&mut reader))?;
+            let data_bytes = if data_length == NULL_DATA { 0 } else { data_length as usize };
+            let bytes = name_length as usize + data_bytes;
+            let content = reader.rest().get(..bytes).ok_or("a znode ends too early")?;
+            reader = Reader::new(&reader.rest()[bytes..]);
+            if number >= slots || (parent >= slots && parent != NIL) {
+                return Err(format!("znode {number} below {parent} of {slots} slots"));
+            }
+            let name = &content[..name_length as usize];
+            let named = std::str::from_utf8(name).is_ok_and(|n| !n.contains('/'));
+            if !named || name.is_empty() != (number == ROOT) || (parent == NIL) != (number == ROOT)
+            {
+                return Err(format!("znode {number} has no proper name or parent"));
+            }
+            let acl = *self.acls.get(&acl).ok_or(format!("znode {number}: unknown ACL {acl}"))?;
+            let block = tree.arena.alloc(bytes);
+            tree.arena.get_mut(block, bytes).copy_from_slice(content);
+            let node = Znode {
+                czxid: stat.czxid,
+                mzxid: stat.mzxid,
+                pzxid: stat.pzxid,
+                ctime_ms: stat.ctime_ms,
+                mtime_ms: stat.mtime_ms,
+                owner: stat.ephemeral_owner,
+                version: stat.version,
+                cversion: stat.cversion,
+                aversion: stat.aversion,
+                acl,
+                parent,
+                next: NIL,
+                prev: NIL,
+                first_child: NIL,
+                children: 0,
+                block,
+                name_length,
+                data_length,
+                crc,
+                generation: 0,
+                live: true,
+            };
+            if !tree.nodes.insert_at(number, node) {
+                return Err(format!("znode {number} comes twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, tree: &mut DataTree, count: u32) -> Loaded<()> {
+        let head = self.head.expect("checked before");
+        if count != head.znodes || tree.nodes.len() != head.znodes as usize {
+            let have = tree.nodes.len();
+            return Err(format!("{have} znodes where the snapshot says {}", head.znodes));
+        }
+        if tree.nodes.slots() == 0 || !tree.nodes.get(ROOT).live {
+            return Err("the snapshot has no root".to_owned());
+        }
+        // Lowest numbers are linked last and stand first, as if created anew in reverse.
+        for number in (1..tree.nodes.slots()).rev() {
+            let node = tree.nodes.get(number);
+            if !node.live {
+                continue;
+            }
+            let parent = node.parent;
+            if parent >= tree.nodes.slots() || !tree.nodes.get(parent).live {
+                return Err(format!("znode {number}: its parent {parent} is not there"));
+            }
+            tree.link(parent, number);
+        }
+        tree.nodes.link_free();
+        self.index(tree, &head)
+    }
+
+    /// Walks down from the root, so that a ring of znodes would be noticed.
+    fn index(&mut self, tree: &mut DataTree, head: &Head) -> Loaded<()> {
+        let (mut reached, mut digest, mut path) = (0u32, 0u64, String::new());
+        let mut stack = vec![(ROOT, 0usize)];
+        while let Some((number, above)) = stack.pop() {
+            path.truncate(above);
+            if number != ROOT {
+                path.push('/');
+                path.push_str(tree.name(number));
+                let hash = hash(tree.seed, path.as_bytes());
+                tree.index.insert(hash, number);
+            }
+            reached += 1;
+            tree.enroll(number, path.len());
+            if digested(&path) {
+                let node = tree.nodes.get(number);
+                digest = digest.wrapping_add(node_digest(node.crc, &node.persisted()));
+            }
+            let below = path.len();
+            stack.extend(tree.children(number).map(|child| (child, below)));
+        }
+        if reached != head.znodes {
+            return Err(format!("{reached} of {} znodes hang on the root", head.znodes));
+        }
+        if digest != head.digest {
+            return Err(format!("the tree's digest is {digest:#x}, not {:#x}", head.digest));
+        }
+        tree.digest = digest;
+        tree.last_zxid = head.zxid;
+        Ok(())
+    }
+}
