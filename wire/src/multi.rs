@@ -64,7 +64,7 @@ impl<'a> SubRequests<'a> {
     }
 
     /// The next operation, `None` behind the last one.
-    pub fn next(&mut self) -> Result<Option<SubRequest<'a>>> {
+    pub fn read_next(&mut self) -> Result<Option<SubRequest<'a>>> {
         if self.done {
             return Ok(None);
         }
@@ -130,9 +130,9 @@ mod tests {
         out.put_int(-1);
         encode_end(&mut out);
         let mut subs = SubRequests::new(Reader::new(&out), false);
-        assert!(matches!(subs.next(), Ok(Some(SubRequest::Delete(_)))));
-        assert!(matches!(subs.next(), Ok(None)));
-        assert!(matches!(subs.next(), Ok(None)));
-        assert!(SubRequests::new(Reader::new(&out), true).next().is_err());
+        assert!(matches!(subs.read_next(), Ok(Some(SubRequest::Delete(_)))));
+        assert!(matches!(subs.read_next(), Ok(None)));
+        assert!(matches!(subs.read_next(), Ok(None)));
+        assert!(SubRequests::new(Reader::new(&out), true).read_next().is_err());
     }
 }

@@ -14,8 +14,16 @@ pub mod event;
 pub mod effect;
 pub mod txn;
 pub mod tree;
+pub mod session;
+pub mod request;
+pub mod conn;
+pub mod pending;
+pub mod load;
+pub mod replica;
 
 pub use config::Config;
 pub use effect::{Effect, Effects};
 pub use event::{ConnId, Event};
+pub use load::{Loader, Recovered};
+pub use replica::Replica;
 pub use time::Now;

@@ -197,6 +197,7 @@ fn decode_create<'a>(op: Op, reader: &mut Reader<'a>) -> Result<CreateTxn<'a>> {
 }
 
 /// Writes the body of a create.
+#[expect(clippy::too_many_arguments, reason = "the fields of a record")]
 pub fn encode_create(
     out: &mut Vec<u8>,
     op: Op,

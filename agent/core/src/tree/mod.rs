@@ -6,6 +6,7 @@ pub mod index;
 pub mod compact;
 pub mod acl_table;
 pub mod znode;
+pub mod digest;
 pub mod data_tree;
 pub mod quota;
 pub mod snapshot;

@@ -17,7 +17,8 @@
 use zk_wire::jute::Reader;
 use zk_wire::{StatPersisted, Writer, Zxid};
 
-use super::data_tree::{DataTree, digested, node_digest};
+use super::data_tree::DataTree;
+use super::digest::{digested, node_digest};
 use super::znode::{NIL, NULL_DATA, ROOT, Znode};
 use crate::hash::hash;
 

@@ -72,6 +72,11 @@ impl WatchTable {
         WatchTable { seed, ..WatchTable::default() }
     }
 
+    /// True when nobody watches anything.
+    pub fn is_empty(&self) -> bool {
+        self.counts == Counts::default()
+    }
+
     /// Watches in each registry; a persistent one stands in both.
     pub fn counts(&self) -> Counts {
         self.counts

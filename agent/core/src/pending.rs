@@ -1,0 +1,103 @@
+//! Txns that are logged and not yet applied, oldest first, with the bytes that will be applied.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use zk_wire::{Op, Zxid};
+
+use crate::event::ConnId;
+
+/// A txn under way and who waits for it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Its zxid.
+    pub zxid: Zxid,
+    /// The connection that asked, with its serial; `None` for the server itself.
+    pub client: Option<(ConnId, u64)>,
+    /// The xid to answer.
+    pub xid: i32,
+    /// What was asked for.
+    pub op: Op,
+    /// When it came in, on the monotonic clock.
+    pub arrived_ms: i64,
+    bytes: Range<usize>,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub struct PendingQueue {
+    entries: VecDeque<Pending>,
+    /// Bytes of all entries, in order; those before `head` are of entries that are gone.
+    bytes: Vec<u8>,
+    head: usize,
+}
+
+impl PendingQueue {
+    /// Txns under way.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True when everything is applied.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds a txn at the end.
+    pub fn push(
+        &mut self,
+        zxid: Zxid,
+        client: Option<(ConnId, u64)>,
+        xid: i32,
+        op: Op,
+        arrived_ms: i64,
+        txn: &[u8],
+    ) {
+        // Dropping the front when it is the larger half keeps the cost at one move a byte.
+        if self.head > 64 << 10 && self.head * 2 > self.bytes.len() {
+            self.bytes.drain(..self.head);
+            for entry in &mut self.entries {
+                entry.bytes = entry.bytes.start - self.head..entry.bytes.end - self.head;
+            }
+            self.head = 0;
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(txn);
+        let bytes = start..self.bytes.len();
+        self.entries.push_back(Pending { zxid, client, xid, op, arrived_ms, bytes });
+    }
+
+    /// Takes the oldest txn if its zxid is at most this.
+    pub fn pop_through(&mut self, zxid: Zxid) -> Option<Pending> {
+        if self.entries.front()?.zxid > zxid {
+            return None;
+        }
+        let entry = self.entries.pop_front()?;
+        self.head = entry.bytes.end;
+        Some(entry)
+    }
+
+    /// Gives the bytes away while entries are applied; to be given back by `put_bytes`.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Takes the bytes back.
+    pub fn put_bytes(&mut self, bytes: Vec<u8>) {
+        assert!(self.bytes.is_empty(), "txns were queued while others were applied");
+        self.bytes = bytes;
+        if self.entries.is_empty() {
+            self.bytes.clear();
+            self.head = 0;
+            // One large txn must not hold its memory for ever.
+            self.bytes.shrink_to(1 << 20);
+        }
+    }
+}
+
+impl Pending {
+    /// The txn among the bytes of the queue.
+    pub fn txn<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.bytes.clone()]
+    }
+}

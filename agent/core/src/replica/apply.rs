@@ -1,0 +1,294 @@
+//! From a committed txn to the tree, the watchers and the answer.
+//!
+//! One at a time, in zxid order. What watchers are told stands in the effects before the answer, so
+//! that no session sees a reply that shows a change before the event of that change.
+
+use zk_wire::multi::{encode_end, encode_error, encode_header};
+use zk_wire::watch::event;
+use zk_wire::{Code, Op, Writer, Zxid, path, perms};
+
+use super::{HISTORY_EVERY, HISTORY_MAX, Replica};
+use crate::conn::{Phase, Waiting, letters};
+use crate::effect::{Effect, Effects};
+use crate::pending::Pending;
+use crate::request::read::put_event;
+use crate::session::auth::permitted;
+use crate::time::Now;
+use crate::tree::watch_table::mark;
+use crate::txn::{Body, Txn, TxnHeader};
+
+impl Replica {
+    /// Applies every txn up to this zxid.
+    pub(super) fn apply_through(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let bytes = self.pending.take_bytes();
+        // Connections whose session opened: what they sent meanwhile is taken when all is applied.
+        let mut opened = Vec::new();
+        while let Some(entry) = self.pending.pop_through(zxid) {
+            let txn = Txn::decode(entry.txn(&bytes)).expect("our own txns decode");
+            self.apply(now, &entry, &txn, effects, &mut opened);
+        }
+        self.pending.put_bytes(bytes);
+        for (id, serial, slot) in opened {
+            if self.asker(Some((id, serial))).is_some_and(|(_, c)| c.phase == Phase::Opening) {
+                self.opened(now, id, slot, effects);
+            }
+        }
+    }
+
+    fn apply(
+        &mut self,
+        now: Now,
+        entry: &Pending,
+        txn: &Txn<'_>,
+        effects: &mut Effects,
+        opened: &mut Vec<(crate::event::ConnId, u64, u32)>,
+    ) {
+        let zxid = entry.zxid;
+        let mut answer = std::mem::take(&mut self.scratch);
+        answer.clear();
+        let code = self.apply_body(&txn.header, &txn.body, &mut answer, effects);
+        self.tree.applied(zxid);
+        self.outstanding.settle(zxid);
+        if let Some(digest) = txn.digest {
+            let have = self.tree.digest();
+            assert_eq!(have, digest, "the tree's digest after {zxid} is not the txn's");
+        }
+        self.remember_digest(zxid);
+        if entry.op == Op::CREATE_SESSION {
+            if let (Some((id, serial)), Some(slot)) =
+                (entry.client, self.sessions.slot(txn.header.session))
+            {
+                opened.push((id, serial, slot));
+            }
+            self.stats.answered(now, entry.arrived_ms);
+        } else {
+            self.reply(now, entry, code, &answer, effects);
+        }
+        if entry.op == Op::CLOSE_SESSION && code == Code::OK {
+            self.end_session(txn.header.session, effects);
+        }
+        self.scratch = answer;
+    }
+
+    fn reply(
+        &mut self,
+        now: Now,
+        entry: &Pending,
+        code: Code,
+        answer: &[u8],
+        effects: &mut Effects,
+    ) {
+        let Some((id, conn)) = self.asker(entry.client) else { return };
+        if conn.phase != Phase::Open {
+            return;
+        }
+        let first = conn.waiting.pop_front();
+        assert!(matches!(first, Some(Waiting::Write)), "{first:?} stands before a write");
+        conn.outstanding -= u32::from(entry.xid > 0);
+        // Apache shows no operation for a write that failed.
+        let shown = if code == Code::OK { letters(entry.op) } else { "NA" };
+        let start = zk_wire::frame::begin(&mut effects.bytes);
+        let header = zk_wire::header::ReplyHeader { xid: entry.xid, zxid: entry.zxid, code };
+        header.encode(&mut effects.bytes);
+        effects.bytes.extend_from_slice(answer);
+        zk_wire::frame::end(&mut effects.bytes, start);
+        effects.send(id, start);
+        conn.answered(now, entry.arrived_ms, shown, entry.xid, entry.zxid);
+        self.stats.answered(now, entry.arrived_ms);
+        self.drain(now, id, effects);
+    }
+
+    fn remember_digest(&mut self, zxid: Zxid) {
+        if zxid.0 % HISTORY_EVERY == 0 && self.config.digest_enabled {
+            if self.history.len() == HISTORY_MAX {
+                self.history.pop_front();
+            }
+            self.history.push_back((zxid, self.tree.digest()));
+        }
+    }
+
+    /// Changes the tree, tells watchers, writes the body of the answer.
+    fn apply_body(
+        &mut self,
+        header: &TxnHeader,
+        body: &Body<'_>,
+        answer: &mut Vec<u8>,
+        effects: &mut Effects,
+    ) -> Code {
+        match body {
+            Body::CreateSession(timeout_ms) => {
+                self.sessions.add(header.session, *timeout_ms);
+            }
+            Body::CloseSession(paths) => self.apply_close(header, paths.as_deref(), effects),
+            Body::Error(code) => return *code,
+            Body::Multi(list) => self.apply_multi(header, list, answer, effects),
+            Body::Check(_) => {}
+            Body::Create(_) | Body::Delete(_) | Body::SetData(..) | Body::SetAcl(..) => {
+                self.apply_change(header, header.op, body, answer, effects);
+            }
+        }
+        Code::OK
+    }
+
+    fn apply_multi(
+        &mut self,
+        header: &TxnHeader,
+        list: &[(Op, Body<'_>)],
+        answer: &mut Vec<u8>,
+        effects: &mut Effects,
+    ) {
+        let failed = list.iter().any(|(_, body)| matches!(body, Body::Error(_)));
+        for (op, body) in list {
+            match body {
+                Body::Error(code) => encode_error(answer, *code),
+                _ if failed => encode_error(answer, Code::OK),
+                Body::Check(_) => encode_header(answer, Op::CHECK.0, false, 0),
+                _ => {
+                    // What shows a stat in its result is answered as create2.
+                    let shown = match *op {
+                        Op::CREATE_CONTAINER | Op::CREATE_TTL => Op::CREATE2,
+                        op => op,
+                    };
+                    encode_header(answer, shown.0, false, 0);
+                    self.apply_change(header, *op, body, answer, effects);
+                }
+            }
+        }
+        encode_end(answer);
+    }
+
+    /// One change of the tree. That it is possible was judged when the txn was made.
+    fn apply_change(
+        &mut self,
+        header: &TxnHeader,
+        op: Op,
+        body: &Body<'_>,
+        answer: &mut Vec<u8>,
+        effects: &mut Effects,
+    ) {
+        const JUDGED: &str = "judged when the txn was made";
+        let zxid = header.zxid;
+        match body {
+            Body::Create(txn) => {
+                let made = self.tree.create(txn, header.session, zxid, header.time_ms);
+                let number = made.expect(JUDGED);
+                answer.put_string(&txn.path);
+                if op != Op::CREATE {
+                    self.tree.stat(number).encode(answer);
+                }
+                self.tell_created(&txn.path, number, zxid, effects);
+            }
+            Body::Delete(path) => {
+                let acl = self.tree.delete(path, zxid).expect(JUDGED);
+                self.tell_deleted(path, acl, zxid, effects);
+            }
+            Body::SetData(path, data, version) => {
+                let set = self.tree.set_data(path, *data, *version, zxid, header.time_ms);
+                let number = set.expect(JUDGED);
+                self.tree.stat(number).encode(answer);
+                let acl = self.tree.node(number).acl;
+                self.watches.begin();
+                let exact = mark::DATA | mark::PERSISTENT | mark::RECURSIVE;
+                self.tell(event::DATA_CHANGED, path, exact, acl, zxid, effects);
+            }
+            Body::SetAcl(path, acl, version) => {
+                let number = self.tree.set_acl(path, acl.bytes(), *version).expect(JUDGED);
+                self.tree.stat(number).encode(answer);
+            }
+            other => unreachable!("{other:?} is no single change"),
+        }
+    }
+
+    fn apply_close(
+        &mut self,
+        header: &TxnHeader,
+        paths: Option<&[std::borrow::Cow<'_, str>]>,
+        effects: &mut Effects,
+    ) {
+        let zxid = header.zxid;
+        for path in paths.unwrap_or(&[]) {
+            let acl = self.tree.delete(path, zxid).expect("listed when the txn was made");
+            self.tell_deleted(path, acl, zxid, effects);
+        }
+        for path in self.tree.ephemerals_of(header.session) {
+            assert!(paths.is_none(), "an ephemeral is missing from a closeSession");
+            let acl = self.tree.delete(&path, zxid).expect("it was there just now");
+            self.tell_deleted(&path, acl, zxid, effects);
+        }
+    }
+
+    fn end_session(&mut self, session: i64, effects: &mut Effects) {
+        let Some(ended) = self.sessions.remove(session) else { return };
+        if let Some(conn) = ended.owner {
+            self.close(conn, effects);
+        }
+    }
+
+    fn tell_created(&mut self, path: &str, number: u32, zxid: Zxid, effects: &mut Effects) {
+        if self.watches.is_empty() {
+            return;
+        }
+        let acl = self.tree.node(number).acl;
+        self.watches.begin();
+        let exact = mark::DATA | mark::PERSISTENT | mark::RECURSIVE;
+        self.tell(event::CREATED, path, exact, acl, zxid, effects);
+        self.tell_parent(path, zxid, effects);
+    }
+
+    fn tell_deleted(&mut self, path: &str, acl: u32, zxid: Zxid, effects: &mut Effects) {
+        if self.watches.is_empty() {
+            return;
+        }
+        self.watches.begin();
+        let exact = mark::DATA | mark::PERSISTENT | mark::RECURSIVE;
+        self.tell(event::DELETED, path, exact, acl, zxid, effects);
+        // The same firing: who was told of the deletion is not told twice.
+        self.tell(event::DELETED, path, mark::CHILD | mark::PERSISTENT, acl, zxid, effects);
+        self.tell_parent(path, zxid, effects);
+    }
+
+    fn tell_parent(&mut self, path: &str, zxid: Zxid, effects: &mut Effects) {
+        let parent = match path::parent(path) {
+            None | Some("") => "/",
+            Some(parent) => parent,
+        };
+        let Some(number) = self.tree.find(parent) else { return };
+        let acl = self.tree.node(number).acl;
+        self.watches.begin();
+        let exact = mark::CHILD | mark::PERSISTENT;
+        self.tell(event::CHILDREN_CHANGED, parent, exact, acl, zxid, effects);
+    }
+
+    /// Sends an event to whom it concerns and who may read the znode. One encoding serves all.
+    fn tell(
+        &mut self,
+        kind: i32,
+        path: &str,
+        exact: u32,
+        acl: u32,
+        zxid: Zxid,
+        effects: &mut Effects,
+    ) {
+        let told = self.watches.fire(path, exact, exact & mark::RECURSIVE != 0);
+        if told.is_empty() {
+            return;
+        }
+        let start = effects.bytes.len();
+        put_event(&mut effects.bytes, zxid, kind, path);
+        let frames = start..effects.bytes.len();
+        for id in told {
+            let Some(conn) = self.conns.get_mut(id.0 as usize).and_then(Option::as_mut) else {
+                continue;
+            };
+            let may = permitted(&self.config, &self.tree.acls, acl, perms::READ, &conn.ids);
+            if may && conn.phase != Phase::Closing {
+                conn.stats.sent += 1;
+                self.stats.sent += 1;
+                effects.list.push(Effect::Send { conn: *id, frames: frames.clone() });
+            }
+        }
+    }
+}

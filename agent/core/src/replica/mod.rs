@@ -1,0 +1,175 @@
+//! The door: [`Replica::step`] takes one event and appends what must follow to the effects.
+//!
+//! A standalone server is an ensemble of one. A write is judged against tree plus outstanding
+//! changes, becomes a txn, is appended, made durable (`Event::Durable`), committed and applied;
+//! only then is it answered. A read is answered from the tree, in the order of its session.
+
+mod apply;
+mod client;
+mod status;
+mod upkeep;
+mod write;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use zk_wire::Zxid;
+
+use crate::config::Config;
+use crate::conn::Conn;
+use crate::effect::{Effect, Effects};
+use crate::event::{ConnId, Event};
+use crate::hash::Rng;
+use crate::load::Recovered;
+use crate::pending::PendingQueue;
+use crate::request::Outstanding;
+use crate::request::read::ChildrenCache;
+use crate::session::SessionTable;
+use crate::time::Now;
+use crate::tree::{DataTree, WatchTable};
+
+pub use status::{ConnStatus, ServerStats, Status};
+
+/// Zxids between two entries of the digest history (`hash`).
+const HISTORY_EVERY: i64 = 128;
+/// Entries of the digest history.
+const HISTORY_MAX: usize = 1024;
+
+/// A server without a world around it.
+#[derive(Debug)]
+pub struct Replica {
+    config: Config,
+    tree: DataTree,
+    outstanding: Outstanding,
+    pending: PendingQueue,
+    watches: WatchTable,
+    sessions: SessionTable,
+    conns: Vec<Option<Conn>>,
+    conn_count: usize,
+    serial: u64,
+    /// Zxid of the newest txn that was made.
+    logged: Zxid,
+    /// Zxid through which txns are durable.
+    durable: Zxid,
+    disk_has_room: bool,
+    cache: ChildrenCache,
+    stats: ServerStats,
+    history: VecDeque<(Zxid, u64)>,
+    rng: Rng,
+    snapshot: upkeep::SnapshotDue,
+    reaper: upkeep::Reaper,
+    /// Body of the reply that is being put together.
+    scratch: Vec<u8>,
+}
+
+impl Replica {
+    /// A replica that goes on from what was found on disk. Every session that was found gets its
+    /// full timeout from now.
+    pub fn new(config: Config, recovered: Recovered, now: Now) -> Replica {
+        let mut sessions = SessionTable::new(config.tick_ms, config.session_tag, now);
+        sessions.advance(now);
+        for (session, timeout_ms) in recovered.sessions {
+            sessions.add(session, timeout_ms);
+        }
+        let mut rng = Rng::new(config.seed);
+        let tree = recovered.tree;
+        let logged = tree.last_zxid();
+        Replica {
+            watches: WatchTable::new(config.seed.rotate_left(32)),
+            snapshot: upkeep::SnapshotDue::new(&config, &mut rng, recovered.txns_replayed),
+            reaper: upkeep::Reaper::new(now),
+            config,
+            tree,
+            outstanding: Outstanding::default(),
+            pending: PendingQueue::default(),
+            sessions,
+            conns: Vec::new(),
+            conn_count: 0,
+            serial: 0,
+            logged,
+            durable: logged,
+            disk_has_room: true,
+            cache: ChildrenCache::default(),
+            stats: ServerStats::new(now),
+            history: VecDeque::new(),
+            rng,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Takes one event and appends what must follow from it to `effects`, in order.
+    ///
+    /// Same state and same event give the same effects: no clock, socket, disk or chance in here.
+    pub fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
+        self.sessions.advance(now);
+        match event {
+            Event::ClientRequest { conn, frame } => self.on_frame(now, conn, frame, effects),
+            Event::Durable { zxid } => self.on_durable(now, zxid, effects),
+            Event::Tick => self.on_tick(now, effects),
+            Event::ClientOpened { conn, peer } => self.on_opened(now, conn, peer),
+            Event::ClientOversized { conn, head } => self.on_oversized(now, conn, head, effects),
+            Event::ClientClosed { conn } => self.on_closed(conn),
+            Event::DiskSpace { available } => self.on_disk_space(available, effects),
+            Event::SnapshotSlice { bytes_max } => self.on_snapshot_slice(bytes_max, effects),
+            Event::SnapshotTaken { zxid } => self.on_snapshot_taken(zxid, effects),
+            Event::SnapshotFailed => self.on_snapshot_failed(now),
+            Event::SnapshotWanted => self.begin_snapshot(effects),
+        }
+        self.check();
+    }
+
+    /// What must hold between any two steps.
+    fn check(&self) {
+        assert!(self.durable <= self.logged, "durable before it was logged: {:?}", self.durable);
+        let applied = self.tree.last_zxid();
+        assert!(applied <= self.durable, "applied before it was durable: {applied:?}");
+        let idle = self.pending.is_empty();
+        assert!(!idle || self.outstanding.is_empty(), "changes are under way without a txn");
+        assert!(!idle || applied == self.logged, "nothing is under way and txns are missing");
+    }
+
+    fn conn(&mut self, conn: ConnId) -> Option<&mut Conn> {
+        self.conns.get_mut(conn.0 as usize).and_then(Option::as_mut)
+    }
+
+    /// The connection if it is still the one that asked.
+    fn asker(&mut self, client: Option<(ConnId, u64)>) -> Option<(ConnId, &mut Conn)> {
+        let (id, serial) = client?;
+        let conn = self.conns.get_mut(id.0 as usize)?.as_mut()?;
+        (conn.serial == serial).then_some((id, conn))
+    }
+
+    fn on_durable(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) {
+        // Our own log writer's wrong word is a bug, not input.
+        assert!(zxid >= self.durable, "the log went back to {zxid:?} from {:?}", self.durable);
+        assert!(zxid <= self.logged, "durable before it was logged: {zxid:?}");
+        self.durable = zxid;
+        // A quorum of one: what is durable here is committed.
+        self.apply_through(now, zxid, effects);
+        self.begin_due_snapshot(effects);
+    }
+
+    fn on_disk_space(&mut self, available: bool, effects: &mut Effects) {
+        if self.disk_has_room == available {
+            return;
+        }
+        self.disk_has_room = available;
+        let (level, line) = match available {
+            true => (crate::effect::Level::Info, "the log has room again: writes are accepted"),
+            false => (crate::effect::Level::Error, "the log has no room: writes are refused"),
+        };
+        effects.log(level, line.to_owned());
+    }
+
+    fn close(&mut self, conn: ConnId, effects: &mut Effects) {
+        if let Some(state) = self.conn(conn) {
+            if state.phase != crate::conn::Phase::Closing {
+                state.phase = crate::conn::Phase::Closing;
+                state.waiting.clear();
+                state.waiting_bytes = 0;
+                effects.list.push(Effect::Close { conn });
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! From a write to the log: judged, encoded, appended, queued.
+//!
+//! Every txn of this server is made here, the server's own included.
+
+use zk_wire::header::RequestHeader;
+use zk_wire::jute::Reader;
+use zk_wire::multi::SubRequests;
+use zk_wire::request::{
+    CreateRequest, PathVersionRequest, ReconfigRequest, SetAclRequest, SetDataRequest,
+};
+use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid};
+
+use super::Replica;
+use crate::conn::Waiting;
+use crate::effect::{Effect, Effects, Level};
+use crate::event::ConnId;
+use crate::request::prepare::Preparer;
+use crate::time::Now;
+use crate::txn::{TxnHeader, encode_digest};
+
+/// Who a txn is made for.
+struct Asker<'a> {
+    client: Option<(ConnId, u64)>,
+    session: i64,
+    xid: i32,
+    ids: &'a [Id],
+}
+
+/// What became of a request's record.
+enum Made {
+    /// The body is written; whether a digest may follow.
+    Body { digest: bool },
+    /// An error of the protocol: an error txn.
+    Error(Code),
+    /// The record does not decode.
+    Undecodable,
+}
+
+impl From<Result<(), Code>> for Made {
+    fn from(result: Result<(), Code>) -> Made {
+        match result {
+            Ok(()) => Made::Body { digest: true },
+            Err(code) => Made::Error(code),
+        }
+    }
+}
+
+impl From<DecodeError> for Made {
+    fn from(_: DecodeError) -> Made {
+        Made::Undecodable
+    }
+}
+
+fn judge(preparer: &mut Preparer<'_>, op: Op, mut reader: Reader<'_>, out: &mut Vec<u8>) -> Made {
+    let reader = &mut reader;
+    let made = match op {
+        Op::CREATE | Op::CREATE2 | Op::CREATE_CONTAINER => {
+            CreateRequest::decode(reader).map(|request| preparer.create(op, &request, out))
+        }
+        Op::CREATE_TTL => {
+            CreateRequest::decode_ttl(reader).map(|request| preparer.create(op, &request, out))
+        }
+        Op::DELETE => {
+            PathVersionRequest::decode(reader).map(|request| preparer.delete(&request, out))
+        }
+        Op::SET_DATA => {
+            SetDataRequest::decode(reader).map(|request| preparer.set_data(&request, out))
+        }
+        Op::SET_ACL => SetAclRequest::decode(reader).map(|request| preparer.set_acl(&request, out)),
+        Op::RECONFIG => ReconfigRequest::decode(reader).map(|_| {
+            let on = preparer.config.reconfig_enabled;
+            Err(if on { Code::UNIMPLEMENTED } else { Code::RECONFIG_DISABLED })
+        }),
+        Op::CLOSE_SESSION => return Made::Body { digest: preparer.close_session(out) },
+        Op::MULTI => match preparer.multi(SubRequests::new(reader.clone(), false), out) {
+            Ok(()) => Ok(Ok(())),
+            // Unlike other records that do not decode, this one consumes a zxid in Apache's server.
+            Err(_) => return Made::Error(Code::MARSHALLING_ERROR),
+        },
+        other => unreachable!("{other:?} is no write of a client"),
+    };
+    match made {
+        Ok(result) => Made::from(result),
+        Err(error) => Made::from(error),
+    }
+}
+
+impl Replica {
+    /// A write of a client. Prepared at once, whatever waits before it; answered in its turn.
+    pub(super) fn write(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        header: RequestHeader,
+        reader: Reader<'_>,
+        effects: &mut Effects,
+    ) {
+        if !self.disk_has_room {
+            self.refuse(now, id, header, Code::SYSTEM_ERROR, effects);
+            if header.op == Op::CLOSE_SESSION {
+                self.close(id, effects);
+            }
+            return;
+        }
+        let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
+        let (serial, session) = (conn.serial, conn.session);
+        let ids = std::mem::take(&mut conn.ids);
+        let client = Some((id, serial));
+        let asker = Asker { client, session, xid: header.xid, ids: &ids };
+        let closing = self.sessions.find(session).is_none_or(|session| session.closing);
+        let made = match closing {
+            true => {
+                self.make(now, asker, header.op, effects, |_, _| Made::Error(Code::SESSION_EXPIRED))
+            }
+            false => self.make(now, asker, header.op, effects, |preparer, out| {
+                judge(preparer, header.op, reader, out)
+            }),
+        };
+        let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
+        conn.ids = ids;
+        if !made {
+            return self.refuse(now, id, header, Code::MARSHALLING_ERROR, effects);
+        }
+        conn.waiting.push_back(Waiting::Write);
+        if header.op == Op::CLOSE_SESSION {
+            if let Some(session) = self.sessions.find_mut(session) {
+                session.closing = true;
+            }
+        }
+    }
+
+    /// A session for a connection that has just said hello.
+    pub(super) fn write_create_session(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        session: i64,
+        timeout_ms: i32,
+        effects: &mut Effects,
+    ) {
+        let serial = self.conn(id).expect("the caller has it").serial;
+        let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[] };
+        self.make(now, asker, Op::CREATE_SESSION, effects, |_, out| {
+            out.put_int(timeout_ms);
+            Made::Body { digest: true }
+        });
+    }
+
+    /// The end of a session that was not heard of for too long.
+    pub(super) fn write_expire(&mut self, now: Now, session: i64, effects: &mut Effects) {
+        let asker = Asker { client: None, session, xid: 0, ids: &[] };
+        self.make(now, asker, Op::CLOSE_SESSION, effects, |preparer, out| Made::Body {
+            digest: preparer.close_session(out),
+        });
+        let session = self.sessions.find_mut(session).expect("it expired just now");
+        session.closing = true;
+    }
+
+    /// The end of a container or TTL znode. Nothing happens if it is not one any more.
+    pub(super) fn write_reap(&mut self, now: Now, path: &str, effects: &mut Effects) {
+        let asker = Asker { client: None, session: 0, xid: 0, ids: &[] };
+        self.make(now, asker, Op::DELETE_CONTAINER, effects, |preparer, out| {
+            match preparer.reap(path, out) {
+                Ok(()) => Made::Body { digest: true },
+                Err(_) => Made::Undecodable,
+            }
+        });
+    }
+
+    /// Makes a txn: gives it the next zxid, appends it to the log and queues it. False when there
+    /// was nothing to make and no zxid was used.
+    fn make(
+        &mut self,
+        now: Now,
+        asker: Asker<'_>,
+        op: Op,
+        effects: &mut Effects,
+        body: impl FnOnce(&mut Preparer<'_>, &mut Vec<u8>) -> Made,
+    ) -> bool {
+        let zxid = self.logged.next().expect("a server does not live for 2^63 txns");
+        let start = effects.bytes.len();
+        let out = &mut effects.bytes;
+        let header =
+            TxnHeader { session: asker.session, cxid: asker.xid, zxid, time_ms: now.wall_ms, op };
+        header.encode(out);
+        let digest = self.outstanding.digest(&self.tree);
+        let mut preparer = Preparer {
+            config: &self.config,
+            tree: &mut self.tree,
+            outstanding: &mut self.outstanding,
+            ids: asker.ids,
+            session: asker.session,
+            zxid,
+            time_ms: now.wall_ms,
+            digest,
+            soft_quota: false,
+        };
+        let made = body(&mut preparer, out);
+        let (digest, soft_quota) = (preparer.digest, preparer.soft_quota);
+        match made {
+            Made::Undecodable => {
+                out.truncate(start);
+                return false;
+            }
+            Made::Error(code) => {
+                out.truncate(start);
+                TxnHeader { op: Op::ERROR, ..header }.encode(out);
+                out.put_int(code.0);
+            }
+            Made::Body { digest: wanted } => {
+                self.outstanding.set_digest(digest);
+                if wanted && self.config.digest_enabled {
+                    encode_digest(out, digest);
+                }
+            }
+        }
+        if soft_quota {
+            effects.log(Level::Warn, "quota: a soft limit is exceeded".to_owned());
+        }
+        self.append(now, zxid, asker, op, start, effects);
+        true
+    }
+
+    fn append(
+        &mut self,
+        now: Now,
+        zxid: Zxid,
+        asker: Asker<'_>,
+        op: Op,
+        start: usize,
+        effects: &mut Effects,
+    ) {
+        let txn = start..effects.bytes.len();
+        assert!(zxid > self.logged, "txns are made in order");
+        self.logged = zxid;
+        let bytes = &effects.bytes[txn.clone()];
+        self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
+        self.snapshot.count(bytes.len());
+        effects.list.push(Effect::Append { zxid, txn });
+    }
+}

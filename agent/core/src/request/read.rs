@@ -1,0 +1,355 @@
+//! Answers reads from the tree, and sets watches.
+//!
+//! A read writes its record straight behind the reply header. It changes nothing but watches.
+
+use std::borrow::Cow;
+
+use zk_wire::jute::Reader;
+use zk_wire::multi::{SubRequest, SubRequests, encode_end, encode_error, encode_header};
+use zk_wire::request::{PathIntRequest, PathWatchRequest, SetWatchesRequest, decode_path};
+use zk_wire::watch::{encode_event, event};
+use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid, frame, header, perms};
+
+use crate::config::Config;
+use crate::event::ConnId;
+use crate::session::auth::{permitted, user_of};
+use crate::tree::watch_table::mark;
+use crate::tree::{DataTree, WatchTable};
+
+/// Why a read has no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub Code);
+
+impl From<DecodeError> for Refused {
+    fn from(_: DecodeError) -> Refused {
+        Refused(Code::MARSHALLING_ERROR)
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Refused {
+        Refused(code)
+    }
+}
+
+type Answer = Result<(), Refused>;
+
+/// What a read looks at.
+#[derive(Debug)]
+pub struct Read<'a> {
+    /// Switches.
+    pub config: &'a Config,
+    /// The tree.
+    pub tree: &'a DataTree,
+    /// Where watches are left.
+    pub watches: &'a mut WatchTable,
+    /// Lists of children that were encoded before.
+    pub cache: &'a mut ChildrenCache,
+    /// Identities of the caller.
+    pub ids: &'a [Id],
+    /// The caller.
+    pub conn: ConnId,
+    /// His session.
+    pub session: i64,
+}
+
+fn some_path(path: Option<Cow<'_, str>>) -> Result<Cow<'_, str>, Refused> {
+    path.ok_or(Refused(Code::MARSHALLING_ERROR))
+}
+
+impl Read<'_> {
+    /// Answers one of the reads. `Err` leaves `out` in any state behind its old length.
+    #[inline]
+    pub fn answer(&mut self, op: Op, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Answer {
+        match op {
+            Op::GET_DATA => self.get_data(&PathWatchRequest::decode(reader)?, out),
+            Op::EXISTS => self.exists(&PathWatchRequest::decode(reader)?, out),
+            Op::GET_CHILDREN => self.get_children(&PathWatchRequest::decode(reader)?, false, out),
+            Op::GET_CHILDREN2 => self.get_children(&PathWatchRequest::decode(reader)?, true, out),
+            Op::PING => Ok(()),
+            Op::SYNC => {
+                out.put_ustring(decode_path(reader)?.as_deref());
+                Ok(())
+            }
+            Op::GET_ACL => self.get_acl(&some_path(decode_path(reader)?)?, out),
+            Op::GET_ALL_CHILDREN_NUMBER => {
+                let number = self.readable(&some_path(decode_path(reader)?)?)?;
+                out.put_int(self.tree.descendants(number) as i32);
+                Ok(())
+            }
+            Op::GET_EPHEMERALS => {
+                let prefix = decode_path(reader)?.unwrap_or(Cow::Borrowed(""));
+                let all = prefix.trim().is_empty() || prefix == "/";
+                let mut paths = self.tree.ephemerals_of(self.session);
+                paths.retain(|path| all || path.starts_with(&*prefix));
+                out.put_strings(&paths);
+                Ok(())
+            }
+            Op::WHO_AM_I => {
+                out.put_int(self.ids.len() as i32);
+                for id in self.ids {
+                    out.put_string(id.scheme());
+                    out.put_string(user_of(id));
+                }
+                Ok(())
+            }
+            Op::CHECK_WATCHES => self.some_watches(&PathIntRequest::decode(reader)?, false),
+            Op::REMOVE_WATCHES => self.some_watches(&PathIntRequest::decode(reader)?, true),
+            Op::ADD_WATCH => {
+                let request = PathIntRequest::decode(reader)?;
+                let marks = match request.number {
+                    0 => mark::PERSISTENT,
+                    1 => mark::RECURSIVE,
+                    _ => return Err(Refused(Code::MARSHALLING_ERROR)),
+                };
+                self.watches.add(self.conn, &request.path, marks);
+                out.put_int(0);
+                Ok(())
+            }
+            Op::MULTI_READ => self.multi_read(reader, out),
+            other => unreachable!("{other:?} is no read"),
+        }
+    }
+
+    fn permit(&self, number: u32, wanted: i32) -> Answer {
+        let acl = self.tree.node(number).acl;
+        match permitted(self.config, &self.tree.acls, acl, wanted, self.ids) {
+            true => Ok(()),
+            false => Err(Refused(Code::NO_AUTH)),
+        }
+    }
+
+    /// A znode that is there and may be read.
+    #[inline]
+    fn readable(&self, path: &str) -> Result<u32, Refused> {
+        let number = self.tree.find(path).ok_or(Refused(Code::NO_NODE))?;
+        self.permit(number, perms::READ)?;
+        Ok(number)
+    }
+
+    fn exists(&mut self, request: &PathWatchRequest<'_>, out: &mut Vec<u8>) -> Answer {
+        let path = some_path(request.path.clone())?;
+        if path.contains('\0') {
+            return Err(Refused(Code::BAD_ARGUMENTS));
+        }
+        let found = self.tree.find(&path);
+        if let Some(number) = found {
+            self.permit(number, perms::READ)?;
+        }
+        if request.watch {
+            self.watches.add(self.conn, &path, mark::DATA);
+        }
+        self.tree.stat(found.ok_or(Refused(Code::NO_NODE))?).encode(out);
+        Ok(())
+    }
+
+    #[inline]
+    fn get_data(&mut self, request: &PathWatchRequest<'_>, out: &mut Vec<u8>) -> Answer {
+        let path = request.path.as_deref().ok_or(Refused(Code::MARSHALLING_ERROR))?;
+        let number = self.readable(path)?;
+        if request.watch {
+            self.watches.add(self.conn, path, mark::DATA);
+        }
+        out.put_buffer(self.tree.data(number));
+        self.tree.stat(number).encode(out);
+        Ok(())
+    }
+
+    fn get_children(
+        &mut self,
+        request: &PathWatchRequest<'_>,
+        with_stat: bool,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        let path = request.path.as_deref().ok_or(Refused(Code::MARSHALLING_ERROR))?;
+        let number = self.readable(path)?;
+        if request.watch {
+            self.watches.add(self.conn, path, mark::CHILD);
+        }
+        self.cache.put_children(self.tree, number, out);
+        if with_stat {
+            self.tree.stat(number).encode(out);
+        }
+        Ok(())
+    }
+
+    fn get_acl(&self, path: &str, out: &mut Vec<u8>) -> Answer {
+        let number = self.tree.find(path).ok_or(Refused(Code::NO_NODE))?;
+        self.permit(number, perms::READ | perms::ADMIN)?;
+        let acl = self.tree.node(number).acl;
+        if self.permit(number, perms::ADMIN).is_ok() {
+            out.extend_from_slice(self.tree.acls.bytes(acl));
+        } else {
+            let list = self.tree.acls.list(acl);
+            out.put_int(list.len() as i32);
+            for entry in list {
+                out.put_int(entry.perms);
+                out.put_ustring(entry.id.scheme.as_deref());
+                // What stands behind the name is as good as a password for whoever can guess.
+                match (entry.id.scheme(), entry.id.id().split_once(':')) {
+                    ("digest", Some((user, _))) => out.put_string(&format!("{user}:x")),
+                    _ => out.put_ustring(entry.id.id.as_deref()),
+                }
+            }
+        }
+        self.tree.stat(number).encode(out);
+        Ok(())
+    }
+
+    /// checkWatches and removeWatches. Types: 1 children, 2 data, 3 any, 4 persistent, 5 recursive.
+    fn some_watches(&mut self, request: &PathIntRequest<'_>, remove: bool) -> Answer {
+        let marks = match request.number {
+            1 => mark::CHILD,
+            2 => mark::DATA,
+            3 => mark::ALL,
+            4 => mark::PERSISTENT,
+            5 => mark::RECURSIVE,
+            _ => return Err(Refused(Code::MARSHALLING_ERROR)),
+        };
+        if self.watches.get(self.conn, &request.path) & marks == 0 {
+            return Err(Refused(Code::NO_WATCHER));
+        }
+        if remove {
+            self.watches.remove(self.conn, &request.path, marks);
+        }
+        Ok(())
+    }
+
+    fn multi_read(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Answer {
+        let mut subs = SubRequests::new(reader.clone(), true);
+        let mut requests = Vec::new();
+        while let Some(sub) = subs.read_next()? {
+            requests.push(sub);
+        }
+        for sub in requests {
+            let start = out.len();
+            let answer = match sub {
+                SubRequest::GetData(request) => {
+                    encode_header(out, Op::GET_DATA.0, false, 0);
+                    self.get_data(&PathWatchRequest { watch: false, ..request }, out)
+                }
+                SubRequest::GetChildren(request) => {
+                    encode_header(out, Op::GET_CHILDREN.0, false, 0);
+                    self.get_children(&PathWatchRequest { watch: false, ..request }, false, out)
+                }
+                _ => unreachable!("writes were refused when the request was decoded"),
+            };
+            if let Err(Refused(code)) = answer {
+                out.truncate(start);
+                encode_error(out, code);
+            }
+        }
+        encode_end(out);
+        Ok(())
+    }
+
+    /// setWatches and setWatches2: registers what is still as the client knows it, and writes an
+    /// event frame for what is not. Gives the number of events.
+    pub fn set_watches(&mut self, request: &SetWatchesRequest<'_>, out: &mut Vec<u8>) -> u64 {
+        let since = request.relative_zxid;
+        let mut events = 0;
+        let mut tell = |out: &mut Vec<u8>, kind, path: &str| {
+            put_event(out, Zxid::NONE, kind, path);
+            events += 1;
+        };
+        for path in &request.data {
+            match self.tree.find(path) {
+                None => tell(out, event::DELETED, path),
+                Some(n) if self.tree.node(n).mzxid > since => tell(out, event::DATA_CHANGED, path),
+                Some(_) => self.watches.add(self.conn, path, mark::DATA),
+            }
+        }
+        for path in &request.exist {
+            match self.tree.find(path) {
+                None => self.watches.add(self.conn, path, mark::DATA),
+                Some(_) => tell(out, event::CREATED, path),
+            }
+        }
+        for path in &request.child {
+            match self.tree.find(path) {
+                None => tell(out, event::DELETED, path),
+                Some(n) if self.tree.node(n).pzxid > since => {
+                    tell(out, event::CHILDREN_CHANGED, path);
+                }
+                Some(_) => self.watches.add(self.conn, path, mark::CHILD),
+            }
+        }
+        for path in &request.persistent {
+            self.watches.add(self.conn, path, mark::PERSISTENT);
+        }
+        for path in &request.recursive {
+            self.watches.add(self.conn, path, mark::RECURSIVE);
+        }
+        events
+    }
+}
+
+/// Writes the frame of a watch event.
+pub fn put_event(out: &mut Vec<u8>, zxid: Zxid, kind: i32, path: &str) {
+    let at = frame::begin(out);
+    let xid = header::xid::NOTIFICATION;
+    header::ReplyHeader { xid, zxid, code: Code::OK }.encode(out);
+    encode_event(kind, path, out);
+    frame::end(out, at);
+}
+
+/// Children lists from so many names on are kept encoded.
+const CACHED_FROM: u32 = 64;
+/// Lists kept at most.
+const CACHED_MAX: usize = 16;
+/// A longer list is not kept, in bytes.
+const CACHED_BYTES_MAX: usize = 1 << 20;
+
+#[derive(Debug)]
+struct Cached {
+    number: u32,
+    /// czxid, cversion, pzxid, children: no change of the children leaves all of them alone.
+    state: (i64, i32, i64, u32),
+    bytes: Vec<u8>,
+}
+
+/// The encoded names of the children of busy parents. An entry is known to be stale by itself, so
+/// that writes need not look here.
+#[derive(Debug, Default)]
+pub struct ChildrenCache {
+    entries: Vec<Cached>,
+    oldest: usize,
+}
+
+impl ChildrenCache {
+    fn put_children(&mut self, tree: &DataTree, number: u32, out: &mut Vec<u8>) {
+        let node = tree.node(number);
+        if node.children < CACHED_FROM {
+            return encode_children(tree, number, out);
+        }
+        let state = (node.czxid, node.cversion, node.pzxid, node.children);
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
+            if entry.state != state {
+                entry.bytes.clear();
+                encode_children(tree, number, &mut entry.bytes);
+                entry.state = state;
+            }
+            out.extend_from_slice(&entry.bytes);
+            return;
+        }
+        let start = out.len();
+        encode_children(tree, number, out);
+        if out.len() - start > CACHED_BYTES_MAX {
+            return;
+        }
+        let entry = Cached { number, state, bytes: out[start..].to_vec() };
+        if self.entries.len() < CACHED_MAX {
+            self.entries.push(entry);
+        } else {
+            self.entries[self.oldest] = entry;
+            self.oldest = (self.oldest + 1) % CACHED_MAX;
+        }
+    }
+}
+
+fn encode_children(tree: &DataTree, number: u32, out: &mut Vec<u8>) {
+    out.put_int(tree.node(number).children as i32);
+    for child in tree.children(number) {
+        out.put_buffer(Some(tree.name(child).as_bytes()));
+    }
+}

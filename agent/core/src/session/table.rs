@@ -1,0 +1,267 @@
+//! The sessions and when they expire.
+//!
+//! Expiry goes in buckets of a tick, as in Apache's server: a session ends between its timeout and
+//! one tick more after it was last heard of. A touch only writes the new deadline; the bucket it
+//! stands in is looked at when it falls due and the session moved on if it has lived meanwhile.
+//!
+//! The clock here is not the host's: a gap between two readings counts for at most `STALL_MAX_MS`,
+//! so that a stop of our own process expires nobody.
+
+use std::collections::BTreeMap;
+
+use crate::event::ConnId;
+use crate::time::Now;
+
+/// A gap between two turns counts for no more than this, in ms. The loop wakes once a second.
+pub const STALL_MAX_MS: i64 = 1500;
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id.
+    pub id: i64,
+    /// Its timeout in ms.
+    pub timeout_ms: i32,
+    /// When its bucket falls due, on the table's clock.
+    pub deadline_ms: i64,
+    /// The connection that established it last.
+    pub owner: Option<ConnId>,
+    /// A closeSession is under way.
+    pub closing: bool,
+    queued_ms: i64,
+    live: bool,
+}
+
+/// All sessions.
+#[derive(Debug)]
+pub struct SessionTable {
+    slots: Vec<Session>,
+    free: Vec<u32>,
+    by_id: BTreeMap<i64, u32>,
+    buckets: BTreeMap<i64, Vec<(u32, i64)>>,
+    tick_ms: i64,
+    clock_ms: i64,
+    last_mono_ms: Option<i64>,
+    next_id: i64,
+}
+
+impl SessionTable {
+    /// An empty table. Ids start from the tag and the wall clock; they are never used twice while a
+    /// session of that id lives.
+    pub fn new(tick_ms: i32, tag: u8, now: Now) -> SessionTable {
+        let stamp = ((now.wall_ms as u64) << 24) >> 8;
+        let next_id = (stamp | (u64::from(tag) << 56)) as i64;
+        SessionTable {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            tick_ms: i64::from(tick_ms.max(1)),
+            clock_ms: 0,
+            last_mono_ms: None,
+            next_id: if next_id == i64::MIN { next_id + 1 } else { next_id },
+        }
+    }
+
+    /// Sessions there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Ids and timeouts in ms, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, i32)> + '_ {
+        self.by_id.iter().map(|(id, slot)| (*id, self.slots[*slot as usize].timeout_ms))
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&mut self, now: Now) {
+        let last = self.last_mono_ms.replace(now.mono_ms).unwrap_or(now.mono_ms);
+        self.clock_ms += (now.mono_ms - last).clamp(0, STALL_MAX_MS);
+    }
+
+    /// An id for a new session.
+    pub fn fresh_id(&mut self) -> i64 {
+        loop {
+            let id = self.next_id;
+            self.next_id = self.next_id.wrapping_add(1);
+            if id != 0 && !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn due(&self, timeout_ms: i32) -> i64 {
+        let at = self.clock_ms + i64::from(timeout_ms.max(0));
+        (at.div_euclid(self.tick_ms) + 1) * self.tick_ms
+    }
+
+    /// Enters a session, or gives one that is there another timeout. Its full time begins now.
+    pub fn add(&mut self, id: i64, timeout_ms: i32) -> u32 {
+        let deadline_ms = self.due(timeout_ms);
+        if let Some(slot) = self.by_id.get(&id).copied() {
+            self.slots[slot as usize].timeout_ms = timeout_ms;
+            self.set_deadline(slot, deadline_ms);
+            return slot;
+        }
+        let session = Session {
+            id,
+            timeout_ms,
+            deadline_ms,
+            owner: None,
+            closing: false,
+            queued_ms: deadline_ms,
+            live: true,
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = session;
+                slot
+            }
+            None => {
+                self.slots.push(session);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.by_id.insert(id, slot);
+        self.buckets.entry(deadline_ms).or_default().push((slot, id));
+        slot
+    }
+
+    /// Takes a session out.
+    pub fn remove(&mut self, id: i64) -> Option<Session> {
+        let slot = self.by_id.remove(&id)?;
+        let session = &mut self.slots[slot as usize];
+        session.live = false;
+        self.free.push(slot);
+        Some(session.clone())
+    }
+
+    /// Finds a session.
+    pub fn find(&self, id: i64) -> Option<&Session> {
+        self.by_id.get(&id).map(|slot| &self.slots[*slot as usize])
+    }
+
+    /// Finds a session to change it.
+    pub fn find_mut(&mut self, id: i64) -> Option<&mut Session> {
+        self.by_id.get(&id).map(|slot| &mut self.slots[*slot as usize])
+    }
+
+    /// The slot of a session, by which `touch` finds it without a search.
+    pub fn slot(&self, id: i64) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Says that a session is alive. False when it is not known any more.
+    #[inline]
+    pub fn touch(&mut self, slot: u32, id: i64, timeout_ms: i32) -> bool {
+        let deadline_ms = self.due(timeout_ms);
+        match self.slots.get(slot as usize) {
+            Some(session) if session.live && session.id == id => {
+                self.set_deadline(slot, deadline_ms);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn set_deadline(&mut self, slot: u32, deadline_ms: i64) {
+        let session = &mut self.slots[slot as usize];
+        session.deadline_ms = deadline_ms;
+        // A later deadline is found when the bucket falls due; an earlier one needs its own.
+        if deadline_ms < session.queued_ms {
+            session.queued_ms = deadline_ms;
+            let id = session.id;
+            self.buckets.entry(deadline_ms).or_default().push((slot, id));
+        }
+    }
+
+    /// The sessions that are due by now, each once.
+    pub fn expired(&mut self) -> Vec<i64> {
+        let mut expired = Vec::new();
+        while let Some(bucket) = self.buckets.first_entry() {
+            let due_ms = *bucket.key();
+            if due_ms > self.clock_ms {
+                break;
+            }
+            for (slot, id) in bucket.remove() {
+                let session = &mut self.slots[slot as usize];
+                if !session.live || session.id != id || session.queued_ms != due_ms {
+                    continue;
+                }
+                if session.deadline_ms > due_ms {
+                    session.queued_ms = session.deadline_ms;
+                    self.buckets.entry(session.queued_ms).or_default().push((slot, id));
+                } else if !session.closing {
+                    expired.push(id);
+                }
+            }
+        }
+        expired
+    }
+
+    /// How many ms from now the next bucket falls due; `None` when there is none.
+    pub fn next_due_ms(&self) -> Option<i64> {
+        self.buckets.first_key_value().map(|(due, _)| (due - self.clock_ms).max(0))
+    }
+
+    /// For `dump`: the sessions by the time in ms from now at which they would expire.
+    pub fn by_expiry(&self) -> BTreeMap<i64, Vec<i64>> {
+        let mut map: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for slot in self.by_id.values() {
+            let session = &self.slots[*slot as usize];
+            map.entry(session.deadline_ms - self.clock_ms).or_default().push(session.id);
+        }
+        map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_ms: i64) -> Now {
+        Now { mono_ms, wall_ms: 1 }
+    }
+
+    #[test]
+    fn expiry_comes_within_a_tick_and_a_touch_defers_it() {
+        let mut table = SessionTable::new(100, 1, at(0));
+        table.advance(at(0));
+        let slot = table.add(7, 250);
+        table.advance(at(240));
+        assert!(table.touch(slot, 7, 250));
+        table.advance(at(400));
+        assert!(table.expired().is_empty());
+        table.advance(at(490));
+        assert!(table.expired().is_empty());
+        table.advance(at(500));
+        assert_eq!(table.expired(), [7]);
+        assert!(table.expired().is_empty());
+        table.remove(7);
+        assert!(!table.touch(slot, 7, 250));
+    }
+
+    #[test]
+    fn a_stall_of_our_own_expires_nobody() {
+        let mut table = SessionTable::new(100, 1, at(0));
+        table.advance(at(0));
+        table.add(7, 4000);
+        table.advance(at(1_000_000));
+        assert!(table.expired().is_empty());
+    }
+
+    #[test]
+    fn ids_carry_the_tag_and_are_not_used_twice() {
+        let mut table = SessionTable::new(100, 3, at(0));
+        let first = table.fresh_id();
+        assert_eq!(first >> 56, 3);
+        table.add(first + 1, 10);
+        assert_eq!(table.fresh_id(), first + 2);
+    }
+}
