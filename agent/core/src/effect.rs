@@ -98,11 +98,12 @@ impl Effects {
     /// effect before when that went to the same connection and ended where they begin.
     pub fn send(&mut self, conn: ConnId, start: usize) {
         let end = self.bytes.len();
-        if let Some(Effect::Send { conn: to, frames }) = self.list.last_mut() {
-            if *to == conn && frames.end == start {
-                frames.end = end;
-                return;
-            }
+        if let Some(Effect::Send { conn: to, frames }) = self.list.last_mut()
+            && *to == conn
+            && frames.end == start
+        {
+            frames.end = end;
+            return;
         }
         self.list.push(Effect::Send { conn, frames: start..end });
     }

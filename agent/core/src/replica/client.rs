@@ -76,10 +76,10 @@ impl Replica {
         };
         self.conn_count -= 1;
         self.watches.drop_conn(conn);
-        if let Some(session) = self.sessions.find_mut(state.session) {
-            if session.owner == Some(conn) {
-                session.owner = None;
-            }
+        if let Some(session) = self.sessions.find_mut(state.session)
+            && session.owner == Some(conn)
+        {
+            session.owner = None;
         }
     }
 

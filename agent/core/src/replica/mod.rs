@@ -163,13 +163,13 @@ impl Replica {
     }
 
     fn close(&mut self, conn: ConnId, effects: &mut Effects) {
-        if let Some(state) = self.conn(conn) {
-            if state.phase != crate::conn::Phase::Closing {
-                state.phase = crate::conn::Phase::Closing;
-                state.waiting.clear();
-                state.waiting_bytes = 0;
-                effects.list.push(Effect::Close { conn });
-            }
+        if let Some(state) = self.conn(conn)
+            && state.phase != crate::conn::Phase::Closing
+        {
+            state.phase = crate::conn::Phase::Closing;
+            state.waiting.clear();
+            state.waiting_bytes = 0;
+            effects.list.push(Effect::Close { conn });
         }
     }
 }

@@ -122,10 +122,10 @@ impl Replica {
             return self.refuse(now, id, header, Code::MARSHALLING_ERROR, effects);
         }
         conn.waiting.push_back(Waiting::Write);
-        if header.op == Op::CLOSE_SESSION {
-            if let Some(session) = self.sessions.find_mut(session) {
-                session.closing = true;
-            }
+        if header.op == Op::CLOSE_SESSION
+            && let Some(session) = self.sessions.find_mut(session)
+        {
+            session.closing = true;
         }
     }
 
