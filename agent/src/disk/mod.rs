@@ -1,0 +1,34 @@
+//! The disk: where txns and snapshots live, how they get there, and how they come back.
+//!
+//! Formats are drawn in `docs/DISK.md`. Nothing is acknowledged before the sync that covers it; a
+//! failed sync is final. This room knows nothing of sessions, watches or the tree: a txn and a
+//! piece of a snapshot are bytes to it. Only `apache` and `tools` look into txns.
+//!
+//! The order of the modules below is the floor plan: a module uses only those above it.
+
+pub mod error;
+pub mod identity;
+pub mod layout;
+pub mod report;
+pub mod record;
+pub mod source;
+pub mod segment;
+pub mod scan;
+pub mod prepare;
+pub mod writer;
+pub mod snapshot;
+pub mod purge;
+pub mod snapshotter;
+pub mod recover;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod life_tests;
+
+pub use error::{DiskError, EXIT_DISK, EXIT_REFUSED};
+pub use layout::DataDir;
+pub use recover::{Recovery, Replay, recover};
+pub use report::Report;
+pub use snapshotter::{SnapshotOptions, SnapshotWriter};
+pub use writer::{LogPosition, LogWriter};

@@ -1,0 +1,8 @@
+//! The operating system, as far as `std` does not reach: the only room with `unsafe`.
+//!
+//! Each file wraps one thing in functions that are safe to call; nothing in here knows what it is
+//! used for.
+
+pub mod file;
+pub mod map;
+pub mod sigbus;
