@@ -1,1 +1,15 @@
-//! Under construction.
+//! The daemon around the core: it touches the world (disk, sockets, signals, the service manager)
+//! and decides nothing about the protocol.
+//!
+//! The order of the modules below is the floor plan: a module uses only those above it.
+#![deny(unsafe_code)]
+
+pub mod sys;
+pub mod settings;
+//pub mod report;
+//pub mod net;
+//pub mod admin;
+//pub mod systemd;
+//pub mod server;
+//pub mod start;
+//pub mod cli;
