@@ -6,10 +6,10 @@
 
 pub mod sys;
 pub mod settings;
-//pub mod report;
-//pub mod net;
-//pub mod admin;
-//pub mod systemd;
-//pub mod server;
-//pub mod start;
-//pub mod cli;
+pub mod report;
+pub mod net;
+pub mod admin;
+pub mod systemd;
+pub mod server;
+pub mod start;
+pub mod cli;

@@ -2,5 +2,6 @@
 //! `unsafe` may stand.
 
 pub mod clock;
+pub mod date;
 pub mod limits;
 pub mod signal;
