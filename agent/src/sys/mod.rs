@@ -1,4 +1,4 @@
-//! The operating system, as far as `std` does not reach: the only room with `unsafe`.
+//! The operating system, as far as `std` does not reach: the only room of this crate with `unsafe`.
 //!
 //! Each file wraps one thing in functions that are safe to call; nothing in here knows what it is
 //! used for.
@@ -6,3 +6,7 @@
 pub mod file;
 pub mod map;
 pub mod sigbus;
+pub mod clock;
+pub mod date;
+pub mod limits;
+pub mod signal;

@@ -1,0 +1,136 @@
+//! The listening socket: how it is made, and the limits at accept.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use mio::net::{TcpListener, TcpStream};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
+};
+
+/// How long accepting rests after an error that isn't the connection's own, such as running out
+/// of descriptors.
+pub const ACCEPT_PAUSE_MS: i64 = 10;
+/// Connections accepted in one turn at most; the clients that are connected have their turn too.
+pub const ACCEPTS_PER_TURN_MAX: usize = 256;
+
+/// A socket that clients connect to.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    /// There may be more to accept.
+    ready: bool,
+    /// Don't accept before this time, `Now::mono_ms`.
+    resume_ms: i64,
+}
+
+impl Listener {
+    /// Binds and listens. The unspecified IPv6 address takes IPv4 too, and falls back to IPv4
+    /// alone where the kernel has no IPv6. `backlog`: `None` for the kernel's largest.
+    pub fn bind(address: SocketAddr, backlog: Option<i32>) -> io::Result<Listener> {
+        let fallback = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+        let everywhere = address.is_ipv6() && address.ip().is_unspecified();
+        let fd = match open(address, backlog) {
+            Err(nix::Error::EAFNOSUPPORT | nix::Error::EADDRNOTAVAIL) if everywhere => {
+                open(fallback, backlog)?
+            }
+            other => other?,
+        };
+        let socket = TcpListener::from_std(std::net::TcpListener::from(fd));
+        let address = socket.local_addr()?;
+        Ok(Listener { socket, address, ready: false, resume_ms: 0 })
+    }
+
+    /// Where it listens, with the port that the kernel chose if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// For registering with the poll.
+    pub fn source(&mut self) -> &mut TcpListener {
+        &mut self.socket
+    }
+
+    /// The poll says that somebody waits.
+    pub fn on_ready(&mut self) {
+        self.ready = true;
+    }
+
+    /// Whether somebody may be waiting that can be accepted at once.
+    pub fn has_work(&self, now_ms: i64) -> bool {
+        self.ready && now_ms >= self.resume_ms
+    }
+
+    /// When accepting goes on after a pause.
+    pub fn deadline_ms(&self) -> Option<i64> {
+        self.ready.then_some(self.resume_ms)
+    }
+
+    /// The next connection, if any. After an error there is a pause.
+    pub fn accept(&mut self, now_ms: i64) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        loop {
+            match self.socket.accept() {
+                Ok((socket, peer)) => {
+                    let ip = peer.ip().to_canonical();
+                    return Ok(Some((socket, SocketAddr::new(ip, peer.port()))));
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.ready = false;
+                    return Ok(None);
+                }
+                Err(e) => match e.kind() {
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => continue,
+                    _ => {
+                        self.resume_ms = now_ms + ACCEPT_PAUSE_MS;
+                        return Err(e);
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn open(address: SocketAddr, backlog: Option<i32>) -> nix::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let fd = socket(family, SockType::Stream, flags, None)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if address.is_ipv6() {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &!address.ip().is_unspecified())?;
+    }
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+    // The kernel cuts what is above net.core.somaxconn.
+    let backlog = Backlog::new(backlog.unwrap_or(libc::SOMAXCONN))?;
+    listen(&fd, backlog)?;
+    Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everywhere_means_both_families() {
+        let mut listener = Listener::bind("[::]:0".parse().unwrap(), None).unwrap();
+        let port = listener.address().port();
+        assert_ne!(port, 0);
+        let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (_, peer) = listener.accept(0).unwrap().unwrap();
+        assert_eq!(peer.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST), "mapped addresses are IPv4");
+        assert!(listener.accept(0).unwrap().is_none());
+        assert!(!listener.has_work(0));
+    }
+
+    #[test]
+    fn a_taken_port_is_an_error() {
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap(), Some(5)).unwrap();
+        let second = Listener::bind(first.address(), Some(5));
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,327 @@
+//! A node: the core and its disk, brought together for the loop.
+//!
+//! Recovers the state from the data directory and wires what the loop asks for to the core and to
+//! the disk's threads. Adapters only: nothing is decided here.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use zk_core::{ConnId, Effects, Event, Loader, Now, Replica};
+use zk_wire::{StatPersisted, Zxid};
+
+use crate::admin::view::{ClientStatus, Latency, Status, View};
+use crate::disk::{
+    self, DataDir, DiskError, EXIT_DISK, LogWriter, Replay, Report, SnapshotOptions, SnapshotWriter,
+};
+use crate::server::{Core, Disk, DiskReport};
+use crate::start::{Failure, Recovery};
+use crate::sys::{clock, sigbus};
+
+/// The core, with the time of the last step.
+pub struct Node {
+    replica: Replica,
+    now: Now,
+    /// A snapshot is asked for with the first tick.
+    wants_snapshot: bool,
+}
+
+impl Node {
+    /// Begins with a replica.
+    pub fn new(replica: Replica, now: Now, wants_snapshot: bool) -> Node {
+        Node { replica, now, wants_snapshot }
+    }
+}
+
+impl Core for Node {
+    #[inline]
+    fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
+        self.now = now;
+        let tick = matches!(event, Event::Tick);
+        self.replica.step(now, event, effects);
+        if tick && self.wants_snapshot {
+            self.wants_snapshot = false;
+            self.replica.step(now, Event::SnapshotWanted, effects);
+        }
+    }
+
+    fn deadline(&self) -> i64 {
+        if self.wants_snapshot { self.now.mono_ms } else { self.replica.deadline(self.now) }
+    }
+}
+
+impl View for Node {
+    fn status(&self) -> Status {
+        let status = self.replica.status();
+        let stats = &status.stats;
+        let latency = latency(
+            stats.min_latency_ms,
+            stats.max_latency_ms,
+            stats.total_latency_ms,
+            stats.count,
+        );
+        Status {
+            latency,
+            sent: stats.sent,
+            outstanding: status.outstanding as u64,
+            zxid: status.zxid,
+            znodes: status.znodes as u64,
+            ephemerals: status.ephemerals as u64,
+            data_bytes: status.content_bytes,
+            watches: (status.data_watches + status.child_watches) as u64,
+            sessions: status.sessions as u64,
+        }
+    }
+
+    fn client(&self, conn: ConnId) -> ClientStatus {
+        let Some(conn) = self.replica.conn_status(conn) else { return ClientStatus::default() };
+        let stats = conn.stats;
+        ClientStatus {
+            session_id: conn.session,
+            timeout_ms: conn.timeout_ms,
+            outstanding: u64::from(conn.outstanding),
+            sent: stats.sent,
+            last_op: stats.last_op.unwrap_or("null"),
+            last_cxid: stats.last_cxid,
+            last_zxid: stats.last_zxid,
+            last_response_ms: stats.last_response_ms,
+            last_latency_ms: stats.last_latency_ms as u64,
+            latency: latency(
+                stats.min_latency_ms,
+                stats.max_latency_ms,
+                stats.total_latency_ms,
+                stats.count,
+            ),
+        }
+    }
+
+    fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)> {
+        let by_expiry = self.replica.sessions_by_expiry();
+        by_expiry.into_iter().map(|(in_ms, ids)| (self.now.mono_ms + in_ms, ids)).collect()
+    }
+
+    fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {
+        self.replica.ephemerals()
+    }
+
+    fn watches_by_session(&self) -> Vec<(i64, Vec<String>)> {
+        let mut by_session: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        for (path, sessions) in self.replica.watched_paths() {
+            for session in sessions {
+                by_session.entry(session).or_default().push(path.clone());
+            }
+        }
+        by_session.into_iter().collect()
+    }
+
+    fn watches_by_path(&self) -> Vec<(String, Vec<i64>)> {
+        self.replica.watched_paths()
+    }
+
+    fn watch_summary(&self) -> (u64, u64, u64) {
+        let paths = self.replica.watched_paths();
+        let sessions: std::collections::BTreeSet<i64> =
+            paths.iter().flat_map(|(_, sessions)| sessions.iter().copied()).collect();
+        let watches = self.replica.status().data_watches;
+        (sessions.len() as u64, paths.len() as u64, watches as u64)
+    }
+
+    fn digests(&self) -> Vec<(Zxid, u64)> {
+        self.replica.digests().collect()
+    }
+
+    fn reset_status(&mut self) {
+        self.replica.reset_stats();
+    }
+
+    fn reset_clients(&mut self) {
+        self.replica.reset_conn_stats();
+    }
+}
+
+fn latency(min_ms: i64, max_ms: i64, total_ms: i64, count: u64) -> Latency {
+    let min_ms = if count == 0 { 0 } else { min_ms };
+    Latency { min_ms: min_ms as u64, max_ms: max_ms as u64, total_ms: total_ms as u64, count }
+}
+
+/// The disk's threads, as the loop sees them.
+pub struct NodeDisk {
+    dir: DataDir,
+    log: Option<LogWriter>,
+    snapshots: SnapshotWriter,
+    fresh: Vec<Report>,
+    reports: VecDeque<Report>,
+}
+
+impl Disk for NodeDisk {
+    #[inline]
+    fn append(&mut self, zxid: Zxid, txn: &[u8]) {
+        self.log_mut().append(zxid, txn);
+    }
+
+    fn submit(&mut self) {
+        self.log_mut().submit();
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.log.as_ref().map_or(0, |log| log.queued_bytes() as usize)
+    }
+
+    fn next_report(&mut self) -> Option<DiskReport> {
+        if self.reports.is_empty() {
+            let mut fresh = std::mem::take(&mut self.fresh);
+            self.log_mut().take_reports(&mut fresh);
+            self.snapshots.take_reports(&mut fresh);
+            self.reports.extend(fresh.drain(..));
+            self.fresh = fresh;
+        }
+        Some(match self.reports.pop_front()? {
+            Report::Durable(zxid) => DiskReport::Durable(zxid),
+            Report::Space(available) => DiskReport::Space(available),
+            Report::Failed { error } => DiskReport::Failed(error),
+            Report::SnapshotTaken { zxid, oldest_kept } => {
+                // The log below the oldest snapshot that is kept serves nobody any more.
+                self.log_mut().purge(oldest_kept);
+                DiskReport::SnapshotTaken(zxid)
+            }
+            Report::SnapshotFailed { error } => DiskReport::SnapshotFailed(error),
+        })
+    }
+
+    fn snapshot_begin(&mut self, zxid: Zxid) {
+        self.log_mut().roll();
+        self.snapshots.begin(zxid);
+    }
+
+    fn snapshot_piece(&mut self, piece: &[u8], last: bool) {
+        self.snapshots.piece(piece);
+        if last {
+            self.snapshots.finish();
+        }
+    }
+
+    fn snapshot_room(&self) -> usize {
+        self.snapshots.room()
+    }
+
+    fn sizes(&self) -> (u64, u64) {
+        let bytes = |dir: &std::path::Path| -> u64 {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+        };
+        (bytes(self.dir.data()), bytes(self.dir.logs()))
+    }
+}
+
+impl NodeDisk {
+    fn log_mut(&mut self) -> &mut LogWriter {
+        self.log.as_mut().expect("the log is open until the node is dropped")
+    }
+}
+
+impl Drop for NodeDisk {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.log.take().map(LogWriter::close) {
+            log::error!("disk: log_not_closed error={error:?}");
+        }
+    }
+}
+
+/// The core's loader as the disk feeds it.
+pub struct Loading(pub Loader);
+
+impl Replay for Loading {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.0.piece(bytes)
+    }
+
+    fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), String> {
+        self.0.session(id, timeout_ms);
+        Ok(())
+    }
+
+    fn acl(&mut self, id: i64, list: &[u8]) -> Result<(), String> {
+        self.0.acl(id, list)
+    }
+
+    fn znode(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl_id: i64,
+        stat: &StatPersisted,
+    ) -> Result<(), String> {
+        self.0.znode(path, data, acl_id, stat)
+    }
+
+    fn digest(&mut self, zxid: Zxid, _: i64) {
+        // Up to there the snapshot may hold effects of txns that are replayed again.
+        self.0.compare_from(zxid);
+    }
+
+    fn snapshot_end(&mut self, zxid: Zxid, _: bool) -> Result<(), String> {
+        self.0.snapshot_end(zxid)
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), String> {
+        self.0.txn(zxid, bytes)
+    }
+}
+
+fn data_failure(error: DiskError) -> Failure {
+    Failure::Data(error.exit_code(), error.to_string())
+}
+
+/// Opens the data directory and brings back what it holds.
+///
+/// # Errors
+/// When the directory is locked, not ours, or damaged; see [`DiskError`].
+pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
+    let Recovery { settings, config, waker, systemd } = recovery;
+    let now = clock::now();
+    sigbus::install(EXIT_DISK).map_err(|e| Failure::System("handle SIGBUS".to_owned(), e))?;
+    let logs = (settings.log_dir != settings.data_dir).then_some(settings.log_dir.as_path());
+    // A standalone server has no id of its own; 0 is what Apache's shows for it.
+    let opened = DataDir::open(&settings.data_dir, logs, 0, now.wall_ms);
+    let mut dir = opened.map_err(data_failure)?;
+    systemd.status("Loading the data directory");
+    let mut loading = Loading(Loader::new(&config));
+    let found = disk::recover(&mut dir, &mut loading).map_err(data_failure)?;
+    for note in &found.notes {
+        log::warn!("disk: {note}");
+    }
+    let recovered = loading.0.finish();
+    if let Some((first, count)) = recovered.mismatches {
+        log::warn!("disk: digest_mismatch first_zxid={first} txns={count}");
+    }
+    let took_ms = clock::now().mono_ms - now.mono_ms;
+    log::info!(
+        "disk: recovered zxid={} snapshot={} txns={} znodes={} sessions={} took_ms={took_ms}",
+        found.last,
+        found.snapshot.map_or("none".to_owned(), |zxid| zxid.to_string()),
+        found.txns,
+        recovered.tree.len(),
+        recovered.sessions.len(),
+    );
+    let options = SnapshotOptions {
+        dir: dir.data().to_owned(),
+        cluster: dir.identity().cluster,
+        compress: false,
+        keep: settings.disk.snapshots_kept.map_or(3, |count| count as usize),
+    };
+    let wake = {
+        let waker = Arc::clone(&waker);
+        // A failed wake-up is made good by the loop, which looks at reports every second.
+        move || drop(waker.wake())
+    };
+    let snapshots = SnapshotWriter::start(options, wake.clone())
+        .map_err(|e| Failure::System("start the snapshot thread".to_owned(), e))?;
+    let log = LogWriter::start(found.log, settings.disk.sync, wake).map_err(data_failure)?;
+    let now = clock::now();
+    let node = Node::new(Replica::new(config, recovered, now), now, found.wants_snapshot);
+    let (fresh, reports) = (Vec::new(), VecDeque::new());
+    Ok((node, NodeDisk { dir, log: Some(log), snapshots, fresh, reports }))
+}

@@ -1,0 +1,148 @@
+//! The log: lines `level room: event key=value` on stderr, with journal priorities under systemd.
+//!
+//! Writing a line never blocks and never fails: when nobody reads stderr, lines are dropped and
+//! counted, and the count is the first line when there is room again.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use env_logger::{Builder, Target};
+use log::{Level, LevelFilter, Record};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::sys::clock;
+use crate::sys::date::Date;
+
+/// Longest line. The kernel promises that so much fits a pipe that says it is writable.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// Starts logging. `RUST_LOG` wins over `level` for as long as the process lives.
+pub fn start(level: LevelFilter) {
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let mut builder = Builder::new();
+    match std::env::var("RUST_LOG") {
+        Ok(filters) => builder.parse_filters(&filters),
+        // Everything passes here, so that `set_level` decides.
+        Err(_) => builder.filter_level(LevelFilter::Trace),
+    };
+    builder.target(Target::Pipe(Box::new(Stderr::default())));
+    builder.format(move |out, record| out.write_all(&line(record, journal)));
+    if builder.try_init().is_ok() {
+        set_level(level);
+    }
+}
+
+/// Changes the level while the server runs; `RUST_LOG` stays what it is.
+pub fn set_level(level: LevelFilter) {
+    if std::env::var_os("RUST_LOG").is_none() {
+        log::set_max_level(level);
+    }
+}
+
+/// Says a line on stderr before logging has begun, or to whoever typed the command.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "zk-agent: {line}");
+}
+
+/// A broken invariant ends the process: the line says where, the core dump has the rest.
+pub fn abort_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let what = panic.payload();
+        let text = what.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| what.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        log::error!("panic: place={place} reason={text:?}");
+        std::process::abort();
+    }));
+}
+
+fn line(record: &Record<'_>, journal: bool) -> Vec<u8> {
+    let level = record.level();
+    let head = if journal {
+        format!("<{}>", priority(level))
+    } else {
+        let name = level.as_str().to_ascii_lowercase();
+        format!("{} {name} ", Date::from_ms(clock::now().wall_ms).seconds())
+    };
+    let mut line = head.into_bytes();
+    line.extend_from_slice(record.args().to_string().as_bytes());
+    // A line is one line, whatever stands in it.
+    line.iter_mut().filter(|b| b.is_ascii_control()).for_each(|b| *b = b' ');
+    line.truncate(LINE_BYTES_MAX - 1);
+    line.push(b'\n');
+    line
+}
+
+/// syslog(3)'s priorities.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// Lines that nobody read.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Default)]
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let stderr = io::stderr();
+        if is_writable(&stderr) {
+            let lost = LOST.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let _ = writeln!(&stderr, "report: lines_lost count={lost}");
+            }
+            if lost == 0 || is_writable(&stderr) {
+                let _ = (&stderr).write(line);
+                return Ok(line.len());
+            }
+        }
+        LOST.fetch_add(1, Ordering::Relaxed);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_writable(fd: &impl AsFd) -> bool {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)];
+    let count = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0);
+    count > 0 && fds[0].revents().is_some_and(|r| r.contains(PollFlags::POLLOUT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str, journal: bool) -> String {
+        let mut builder = Record::builder();
+        let bytes = line(&builder.args(format_args!("{text}")).level(Level::Warn).build(), journal);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn lines_are_lines() {
+        assert_eq!(lines("net: x a=1", true), "<4>net: x a=1\n");
+        assert!(lines("net: x", false).ends_with("Z warn net: x\n"));
+        assert_eq!(lines("net: a\nb\x1b[1m", true), "<4>net: a b [1m\n");
+        assert_eq!(lines(&"x".repeat(9000), true).len(), LINE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_full_pipe_is_not_writable() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        assert!(is_writable(&writer));
+        while is_writable(&writer) {
+            writer.write_all(&[0; LINE_BYTES_MAX]).unwrap();
+        }
+        drop(reader);
+    }
+}

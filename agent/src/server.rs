@@ -1,0 +1,513 @@
+//! The loop: one turn polls, asks the core about everything that has happened, and carries out
+//! what it says, in order.
+//!
+//! The only place where disk, sockets and core meet. It decides what is looked at first and how
+//! much of it; it decides nothing about the protocol.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use zk_core::effect::Level;
+use zk_core::{ConnId, Effect, Effects, Event, Now};
+use zk_wire::Zxid;
+
+use crate::admin::{self, Asked, Facts, View};
+use crate::net::throttle::Throttle;
+use crate::net::{Clients, Item, Listener, client_port};
+use crate::settings::{Whitelist, Word};
+use crate::sys::clock;
+use crate::sys::signal::{Signals, Told};
+use crate::systemd::Systemd;
+
+const LISTENER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+/// The token of the disk's waker; whoever makes the waker needs it.
+pub const DISK: Token = Token(2);
+const CLIENTS: usize = 3;
+
+/// The loop looks around this often at least, in ms.
+const POLL_MS_MAX: i64 = 1000;
+/// Turning up so much later than asked for counts as a stall of our own, in ms.
+const STALL_MS: i64 = 500;
+/// Turns after a stall in which clients are heard before time passes for the core.
+const STALL_TURNS_MAX: u32 = 256;
+/// Bytes handed to the log and not yet on disk above which clients are not read.
+const LOG_QUEUED_BYTES_MAX: usize = 64 << 20;
+/// Bytes of effects after which they are carried out within a client's batch.
+const EFFECT_BYTES_MAX: usize = 256 << 10;
+/// Bytes of a snapshot that are asked for in one turn.
+const SNAPSHOT_SLICE_BYTES: usize = 64 << 10;
+/// How long a stopping server waits for what is on its way, in ms.
+const STOP_MS: i64 = 4000;
+
+/// The core, as the loop needs it.
+pub trait Core: View {
+    /// Takes one event and appends what must follow to `effects`.
+    fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects);
+    /// When a `Tick` has something to do, `Now::mono_ms`.
+    fn deadline(&self) -> i64;
+}
+
+/// What the disk tells the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskReport {
+    /// Every txn up to and including this one is on disk.
+    Durable(Zxid),
+    /// Whether the log has room.
+    Space(bool),
+    /// The log can't be written: the end.
+    Failed(String),
+    /// The running snapshot is on disk.
+    SnapshotTaken(Zxid),
+    /// The running snapshot could not be written.
+    SnapshotFailed(String),
+}
+
+/// The disk, as the loop needs it. No call waits for a sync.
+pub trait Disk {
+    /// Takes a txn for the log.
+    fn append(&mut self, zxid: Zxid, txn: &[u8]);
+    /// Lets the log writer begin with what was appended.
+    fn submit(&mut self);
+    /// Bytes appended and not yet on disk.
+    fn queued_bytes(&self) -> usize;
+    /// The next report, if any.
+    fn next_report(&mut self) -> Option<DiskReport>;
+    /// Begins a snapshot at a zxid.
+    fn snapshot_begin(&mut self, zxid: Zxid);
+    /// Takes a piece of it, the last one with `last`.
+    fn snapshot_piece(&mut self, piece: &[u8], last: bool);
+    /// Bytes of the running snapshot that may be handed over now.
+    fn snapshot_room(&self) -> usize;
+    /// Bytes on disk: of snapshots and of the log.
+    fn sizes(&self) -> (u64, u64);
+}
+
+/// Why the loop ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Somebody asked for it.
+    Stopped,
+    /// The disk can't be believed any more.
+    DiskFailed(String),
+}
+
+/// What may be changed while the server runs.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// Four-letter words that are answered.
+    pub whitelist: Whitelist,
+    /// Connections from one address at most.
+    pub connections_per_ip_max: u32,
+    /// Connections at most.
+    pub connections_max: u32,
+}
+
+/// Everything the loop is made of.
+pub struct Parts<C, D> {
+    /// The core, recovered.
+    pub core: C,
+    /// The disk, recovered.
+    pub disk: D,
+    /// The poll that the disk's waker was made with.
+    pub poll: Poll,
+    /// The bound listener.
+    pub listener: Listener,
+    /// The table of clients, empty.
+    pub clients: Clients,
+    /// The signals, blocked since before the first thread.
+    pub signals: Signals,
+    /// The service manager.
+    pub systemd: Systemd,
+    /// The throttle of handshakes.
+    pub throttle: Throttle,
+    /// Four-letter words that are answered.
+    pub whitelist: Whitelist,
+    /// What doesn't change and is told to operators.
+    pub facts: Facts,
+    /// Reads the settings again.
+    pub reload: Box<dyn FnMut() -> Option<Reloaded>>,
+}
+
+/// The running server.
+pub struct Server<C, D> {
+    parts: Parts<C, D>,
+    effects: Effects,
+    now: Now,
+    /// When the poll was to come back at the latest.
+    due_ms: i64,
+    /// Turns that are left in which time doesn't pass for the core.
+    stall_turns: u32,
+    /// Txns were appended in this turn.
+    appended: bool,
+    snapshot_runs: bool,
+    snapshot_last: bool,
+    /// When stopping ends at the latest.
+    stop_by_ms: Option<i64>,
+    chance: u64,
+    end: Option<End>,
+}
+
+impl<C: Core, D: Disk> Server<C, D> {
+    /// Registers everything with the poll.
+    pub fn new(mut parts: Parts<C, D>) -> io::Result<Server<C, D>> {
+        let registry = parts.poll.registry();
+        registry.register(parts.listener.source(), LISTENER, Interest::READABLE)?;
+        let signals = parts.signals.as_raw_fd();
+        registry.register(&mut SourceFd(&signals), SIGNALS, Interest::READABLE)?;
+        let now = clock::now();
+        Ok(Server {
+            parts,
+            effects: Effects::new(),
+            now,
+            due_ms: now.mono_ms,
+            stall_turns: 0,
+            appended: false,
+            snapshot_runs: false,
+            snapshot_last: false,
+            stop_by_ms: None,
+            chance: now.wall_ms as u64 | 1,
+            end: None,
+        })
+    }
+
+    /// Tells the service manager that clients are served.
+    pub fn announce(&self, status: &str) {
+        self.parts.systemd.ready();
+        self.parts.systemd.status(status);
+    }
+
+    /// Turns until somebody stops it or the disk fails.
+    pub fn run(&mut self) -> io::Result<End> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            self.turn(&mut events)?;
+            if let Some(end) = self.end.take() {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// One turn.
+    pub fn turn(&mut self, events: &mut Events) -> io::Result<()> {
+        self.poll(events)?;
+        self.take_disk_reports();
+        self.accept_clients();
+        self.serve_clients();
+        self.bury_clients();
+        self.pass_time();
+        self.slice_snapshot();
+        self.parts.disk.submit();
+        self.appended = false;
+        self.parts.clients.flush_dirty();
+        self.parts.systemd.after_turn(self.now.mono_ms);
+        self.look_for_the_end();
+        Ok(())
+    }
+
+    fn poll(&mut self, events: &mut Events) -> io::Result<()> {
+        let wait_ms = self.wait_ms();
+        self.due_ms = self.now.mono_ms + wait_ms;
+        match self.parts.poll.poll(events, Some(Duration::from_millis(wait_ms as u64))) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => events.clear(),
+            other => other?,
+        }
+        self.now = clock::now();
+        if self.now.mono_ms > self.due_ms + STALL_MS {
+            log::warn!("server: stalled late_ms={}", self.now.mono_ms - self.due_ms);
+            self.stall_turns = STALL_TURNS_MAX;
+        }
+        for event in events.iter() {
+            match event.token() {
+                LISTENER => self.parts.listener.on_ready(),
+                SIGNALS => self.take_signals(),
+                DISK => {}
+                Token(token) => self.parts.clients.on_event((token - CLIENTS) as u32, event),
+            }
+        }
+        if events.is_empty() && self.parts.clients.ready_count() == 0 {
+            self.stall_turns = 0;
+        }
+        Ok(())
+    }
+
+    /// How long nothing has to be done, in ms.
+    fn wait_ms(&self) -> i64 {
+        let parts = &self.parts;
+        let busy = (parts.clients.ready_count() > 0 && self.may_serve())
+            || parts.clients.has_gone()
+            || parts.listener.has_work(self.now.mono_ms)
+            || self.stall_turns > 0
+            || (self.snapshot_wants_slice() && parts.disk.snapshot_room() > 0);
+        if busy {
+            return 0;
+        }
+        let mut due = self.now.mono_ms + POLL_MS_MAX;
+        due = due.min(parts.core.deadline());
+        due = due.min(parts.systemd.deadline_ms());
+        for deadline in [parts.clients.deadline_ms(), parts.listener.deadline_ms()] {
+            due = due.min(deadline.unwrap_or(due));
+        }
+        due = due.min(self.stop_by_ms.unwrap_or(due));
+        (due - self.now.mono_ms).max(0)
+    }
+
+    fn take_disk_reports(&mut self) {
+        while let Some(report) = self.parts.disk.next_report() {
+            match report {
+                DiskReport::Durable(zxid) => self.step(Event::Durable { zxid }),
+                DiskReport::Space(available) => self.step(Event::DiskSpace { available }),
+                DiskReport::Failed(error) => self.end = Some(End::DiskFailed(error)),
+                DiskReport::SnapshotTaken(zxid) => {
+                    self.snapshot_runs = false;
+                    self.step(Event::SnapshotTaken { zxid });
+                }
+                DiskReport::SnapshotFailed(error) => {
+                    log::error!("server: snapshot_failed error={error:?}");
+                    self.snapshot_runs = false;
+                    self.step(Event::SnapshotFailed);
+                }
+            }
+        }
+    }
+
+    fn accept_clients(&mut self) {
+        let (mut count, now) = (0, self.now);
+        while self.stop_by_ms.is_none()
+            && self.parts.listener.has_work(now.mono_ms)
+            && count < crate::net::listen::ACCEPTS_PER_TURN_MAX
+        {
+            count += 1;
+            let parts = &mut self.parts;
+            match parts.listener.accept(now.mono_ms) {
+                Ok(None) => break,
+                Err(e) => log::warn!("net: accept_failed error={e}"),
+                Ok(Some((socket, peer))) => {
+                    let registry = parts.poll.registry();
+                    let slot = parts.clients.admit(socket, peer, registry, now, CLIENTS);
+                    if let Some(slot) = slot {
+                        let conn = ConnId(slot);
+                        self.step(Event::ClientOpened { conn, peer: peer.ip() });
+                    }
+                }
+            }
+        }
+        self.parts.clients.expire(now.mono_ms);
+    }
+
+    /// While the log is far behind, nobody is served: what they ask for would only wait.
+    fn may_serve(&self) -> bool {
+        self.parts.disk.queued_bytes() < LOG_QUEUED_BYTES_MAX && self.stop_by_ms.is_none()
+    }
+
+    fn serve_clients(&mut self) {
+        if !self.may_serve() {
+            return;
+        }
+        for _ in 0..self.parts.clients.ready_count() {
+            if let Some(slot) = self.parts.clients.pop_ready() {
+                self.serve_client(slot);
+            }
+        }
+    }
+
+    /// Looks at what a client has sent, as far as its share of the turn goes.
+    fn serve_client(&mut self, slot: u32) {
+        let conn = ConnId(slot);
+        let length_max = self.parts.clients.limits().request_bytes_max;
+        let Some(mut batch) = self.parts.clients.receive(slot) else { return };
+        let mut seen = 0;
+        while batch.frames() < crate::net::clients::REQUESTS_PER_TURN_MAX {
+            let first = batch.is_first();
+            let event = match batch.next(length_max) {
+                Item::Frame(frame) => {
+                    if first && !self.admits_handshake(frame) {
+                        batch.ended = true;
+                        break;
+                    }
+                    Event::ClientRequest { conn, frame }
+                }
+                Item::Oversized(head) => Event::ClientOversized { conn, head },
+                Item::Wait(_) => break,
+                Item::Word(word, mask) => {
+                    self.answer_word(slot, word, mask);
+                    break;
+                }
+                Item::Refused(why) => {
+                    log::info!("net: refused conn={slot} reason=\"{why}\"");
+                    batch.ended = true;
+                    break;
+                }
+            };
+            self.parts.core.step(self.now, event, &mut self.effects);
+            if self.effects.bytes.len() > EFFECT_BYTES_MAX {
+                self.carry_out();
+                seen = 0;
+            }
+            if self.must_stop_reading(conn, &mut seen) || !self.parts.clients.is_served(slot) {
+                break;
+            }
+        }
+        self.carry_out();
+        self.parts.clients.finish(slot, batch);
+    }
+
+    fn admits_handshake(&mut self, frame: &[u8]) -> bool {
+        // xorshift: nobody gains by guessing which handshakes are dropped.
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        let chance = (self.chance >> 11) as f64 / (1u64 << 53) as f64;
+        let renewal = client_port::renews(frame);
+        let admitted = self.parts.throttle.admits(renewal, self.now.mono_ms, chance);
+        self.parts.clients.counters.rejected += u64::from(!admitted);
+        self.parts.clients.drop_probability = self.parts.throttle.drop_probability();
+        admitted
+    }
+
+    /// Whether the newest effects say that the client's next request must wait.
+    #[inline]
+    fn must_stop_reading(&self, conn: ConnId, seen: &mut usize) -> bool {
+        let new = &self.effects.list[*seen..];
+        *seen = self.effects.list.len();
+        new.iter().any(|effect| {
+            matches!(effect, Effect::Pause { conn: c } | Effect::Close { conn: c } if *c == conn)
+        })
+    }
+
+    fn answer_word(&mut self, slot: u32, word: Word, mask: Option<i64>) {
+        let Parts { core, clients, facts, whitelist, disk, .. } = &mut self.parts;
+        let asked = Asked { word, mask, whitelist, now: self.now, sizes: &|| disk.sizes() };
+        clients.count_word(slot);
+        let text = admin::answer(asked, core, clients, facts);
+        clients.send(slot, text.as_bytes());
+        clients.close(slot, self.now.mono_ms);
+    }
+
+    /// Tells the core who is gone; only then their slots are free.
+    fn bury_clients(&mut self) {
+        while let Some(slot) = self.parts.clients.pop_gone() {
+            self.step(Event::ClientClosed { conn: ConnId(slot) });
+            self.parts.clients.release(slot);
+        }
+    }
+
+    /// Lets time pass for the core. After a stall of our own the clients are heard first: who has
+    /// spoken meanwhile must not be taken for silent.
+    fn pass_time(&mut self) {
+        if self.stall_turns > 0 {
+            self.stall_turns -= 1;
+        } else if self.now.mono_ms >= self.parts.core.deadline() {
+            self.step(Event::Tick);
+        }
+    }
+
+    fn snapshot_wants_slice(&self) -> bool {
+        self.snapshot_runs && !self.snapshot_last
+    }
+
+    fn slice_snapshot(&mut self) {
+        if self.snapshot_wants_slice() {
+            let bytes_max = self.parts.disk.snapshot_room().min(SNAPSHOT_SLICE_BYTES);
+            if bytes_max > 0 {
+                self.step(Event::SnapshotSlice { bytes_max });
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event<'_>) {
+        self.parts.core.step(self.now, event, &mut self.effects);
+        self.carry_out();
+    }
+
+    /// Carries out what the core said, in order, and forgets it.
+    fn carry_out(&mut self) {
+        let Parts { clients, disk, .. } = &mut self.parts;
+        let Effects { list, bytes } = &mut self.effects;
+        // The common case of a batch of reads: one send, which needs no copy. When txns wait to be
+        // handed to the log writer, replies can wait too: the disk is slower.
+        if let ([Effect::Send { conn, frames }], false) = (&list[..], self.appended) {
+            clients.send_now(conn.0, &bytes[frames.clone()]);
+            return self.effects.clear();
+        }
+        for effect in list.drain(..) {
+            match effect {
+                Effect::Append { zxid, txn } => {
+                    disk.append(zxid, &bytes[txn]);
+                    self.appended = true;
+                }
+                Effect::Send { conn, frames } => clients.send(conn.0, &bytes[frames]),
+                Effect::Close { conn } => clients.close(conn.0, self.now.mono_ms),
+                Effect::Pause { conn } => clients.set_paused(conn.0, true),
+                Effect::Resume { conn } => clients.set_paused(conn.0, false),
+                Effect::SnapshotBegin { zxid } => {
+                    (self.snapshot_runs, self.snapshot_last) = (true, false);
+                    disk.snapshot_begin(zxid);
+                }
+                Effect::SnapshotBytes { piece, last } => {
+                    self.snapshot_last = last;
+                    disk.snapshot_piece(&bytes[piece], last);
+                }
+                Effect::Log { level, line } => log_line(level, &line),
+            }
+        }
+        bytes.clear();
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(told) = self.parts.signals.next_told() {
+            match told {
+                Told::Reload => self.reload(),
+                Told::Stop if self.stop_by_ms.is_some() => self.end = Some(End::Stopped),
+                Told::Stop => {
+                    log::info!("server: stopping clients={}", self.parts.clients.count());
+                    self.parts.systemd.stopping();
+                    self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        self.parts.systemd.reloading();
+        if let Some(reloaded) = (self.parts.reload)() {
+            self.parts.whitelist = reloaded.whitelist;
+            let limits = self.parts.clients.limits_mut();
+            limits.connections_per_ip_max = reloaded.connections_per_ip_max;
+            limits.connections_max = reloaded.connections_max;
+        }
+        self.parts.systemd.ready();
+    }
+
+    /// A stopping server ends when everything appended is durable and every reply is sent.
+    fn look_for_the_end(&mut self) {
+        let Some(stop_by_ms) = self.stop_by_ms else { return };
+        if self.parts.disk.queued_bytes() == 0 {
+            // The last report may have come after the look at the reports of this turn.
+            self.take_disk_reports();
+            self.parts.clients.flush_dirty();
+        }
+        let idle = self.parts.disk.queued_bytes() == 0 && !self.parts.clients.has_output();
+        if self.end.is_none() && (idle || self.now.mono_ms >= stop_by_ms) {
+            self.end = Some(End::Stopped);
+        }
+    }
+
+    /// Takes the server apart, so that the disk can be closed in order.
+    pub fn into_parts(self) -> Parts<C, D> {
+        self.parts
+    }
+}
+
+fn log_line(level: Level, line: &str) {
+    let level = match level {
+        Level::Error => log::Level::Error,
+        Level::Warn => log::Level::Warn,
+        Level::Info => log::Level::Info,
+        Level::Debug => log::Level::Debug,
+    };
+    log::log!(target: "core", level, "core: {line}");
+}

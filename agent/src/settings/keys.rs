@@ -1,0 +1,408 @@
+//! Every key that Apache ZooKeeper's server reads, and what this server does with it.
+//!
+//! `docs/SETTINGS.md` says the same for people; a test compares the two.
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Anything.
+    Text,
+    /// A whole number.
+    Int,
+    /// A decimal number.
+    Decimal,
+    /// `true` or `false` in any case; anything else is refused, as Apache does.
+    Flag,
+    /// A property: on for `true` in any case and off for anything else, as Apache has it.
+    Switch,
+}
+
+/// What becomes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It does what it does in Apache's server.
+    Honoured,
+    /// It has no effect here, for good; the reason is said in a warning.
+    Moot(&'static str),
+    /// It has no effect yet; the reason is said in a warning.
+    Later(&'static str),
+}
+
+/// A key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name in the file; the Java property is `zookeeper.` and this name, or just this name.
+    pub name: &'static str,
+    /// How its value is written.
+    pub shape: Shape,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+use Fate::{Honoured, Later, Moot};
+use Shape::{Decimal, Flag, Int, Switch, Text};
+
+const JVM: &str = "a matter of the Java virtual machine";
+const THREADS: &str = "one thread serves all clients; there are no pools to size";
+const QUORUM: &str = "a matter of ensembles, which come later";
+const TLS: &str = "TLS comes later";
+const SASL: &str = "SASL comes later";
+const ADMIN: &str = "the AdminServer comes later";
+const METRICS: &str = "metrics over HTTP come later";
+const AUDIT: &str = "the audit log comes later";
+const GROUP_COMMIT: &str = "the log is synced as soon as the disk is free, without a timer";
+const WATCHES: &str = "watches have one compact structure; there is nothing to choose";
+const THROTTLER: &str = "requests in flight are bounded by globalOutstandingLimit and by bytes";
+const CACHE: &str = "replies are written from the tree without a cache";
+const TEST_ONLY: &str = "meant for Apache's own tests";
+
+const fn key(name: &'static str, shape: Shape, fate: Fate) -> Key {
+    Key { name, shape, fate }
+}
+
+/// Keys whose name is complete here.
+pub const KEYS: &[Key] = &[
+    key("dataDir", Text, Honoured),
+    key("dataLogDir", Text, Honoured),
+    key("tickTime", Int, Honoured),
+    key("clientPort", Int, Honoured),
+    key("clientPortAddress", Text, Honoured),
+    key("secureClientPort", Int, Later(TLS)),
+    key("secureClientPortAddress", Text, Later(TLS)),
+    key("maxClientCnxns", Int, Honoured),
+    key("minSessionTimeout", Int, Honoured),
+    key("maxSessionTimeout", Int, Honoured),
+    key("initLimit", Int, Later(QUORUM)),
+    key("syncLimit", Int, Later(QUORUM)),
+    key("clientPortListenBacklog", Int, Honoured),
+    key("maxCnxns", Int, Honoured),
+    key("globalOutstandingLimit", Int, Honoured),
+    key("preAllocSize", Int, Honoured),
+    key("snapCount", Int, Honoured),
+    key("snapSizeLimitInKb", Int, Honoured),
+    key("txnLogSizeLimitInKb", Int, Honoured),
+    key("commitLogCount", Int, Later(QUORUM)),
+    key("snapshotSizeFactor", Decimal, Later(QUORUM)),
+    key("fsync.warningthresholdms", Int, Honoured),
+    key("forceSync", Text, Honoured),
+    key("flushDelay", Int, Moot(GROUP_COMMIT)),
+    key("maxWriteQueuePollTime", Int, Moot(GROUP_COMMIT)),
+    key("maxBatchSize", Int, Moot(GROUP_COMMIT)),
+    key("maxResponseCacheSize", Int, Moot(CACHE)),
+    key("maxGetChildrenResponseCacheSize", Int, Moot(CACHE)),
+    key("autopurge.snapRetainCount", Int, Honoured),
+    key("autopurge.purgeInterval", Text, Honoured),
+    key("syncEnabled", Flag, Later(QUORUM)),
+    key("observer.syncEnabled", Switch, Later(QUORUM)),
+    key("extendedTypesEnabled", Switch, Moot("TTL znodes need no switch here")),
+    key("emulate353TTLNodes", Switch, Honoured),
+    key("znode.container.checkIntervalMs", Int, Honoured),
+    key("znode.container.maxPerMinute", Int, Honoured),
+    key("znode.container.maxNeverUsedIntervalMs", Int, Honoured),
+    key("digest.enabled", Switch, Honoured),
+    key("closeSessionTxn.enabled", Switch, Honoured),
+    key("serializeLastProcessedZxid.enabled", Switch, Moot("our snapshots always hold their zxid")),
+    key("snapshot.compression.method", Text, Moot("our snapshots have a format of their own")),
+    key("snapshot.trust.empty", Switch, Honoured),
+    key("datadir.autocreate", Switch, Honoured),
+    key("db.autocreate", Switch, Later(QUORUM)),
+    key("enforceQuota", Switch, Honoured),
+    key("enableEagerACLCheck", Switch, Later(QUORUM)),
+    key("watchManagerName", Text, Moot(WATCHES)),
+    key("watcherCleanThreadsNum", Int, Moot(WATCHES)),
+    key("watcherCleanThreshold", Int, Moot(WATCHES)),
+    key("watcherCleanIntervalInSeconds", Int, Moot(WATCHES)),
+    key("maxInProcessingDeadWatchers", Int, Moot(WATCHES)),
+    key("bitHashCacheSize", Int, Moot(WATCHES)),
+    key("serverCnxnFactory", Text, Moot(JVM)),
+    key("clientCnxnSocket", Text, Moot(JVM)),
+    key("largeRequestMaxBytes", Int, Honoured),
+    key("largeRequestThreshold", Int, Honoured),
+    key("connection_throttle_tokens", Int, Honoured),
+    key("connection_throttle_fill_time", Int, Honoured),
+    key("connection_throttle_fill_count", Int, Honoured),
+    key("connection_throttle_freeze_time", Int, Honoured),
+    key("connection_throttle_drop_increase", Decimal, Honoured),
+    key("connection_throttle_drop_decrease", Decimal, Honoured),
+    key("connection_throttle_decrease_ratio", Decimal, Honoured),
+    key("connection_throttle_weight_enabled", Switch, Honoured),
+    key("connection_throttle_global_session_weight", Int, Honoured),
+    key("connection_throttle_local_session_weight", Int, Honoured),
+    key("connection_throttle_renew_session_weight", Int, Honoured),
+    key("request_throttle_max_requests", Int, Moot(THROTTLER)),
+    key("request_throttle_stall_time", Int, Moot(THROTTLER)),
+    key("request_throttle_drop_stale", Switch, Moot(THROTTLER)),
+    key("request_stale_latency_check", Switch, Moot(THROTTLER)),
+    key("request_stale_connection_check", Switch, Moot(THROTTLER)),
+    key("request_throttler.shutdownTimeout", Int, Moot(THROTTLER)),
+    key("throttled_op_wait_time", Int, Moot(THROTTLER)),
+    key("clientTcpKeepAlive", Switch, Honoured),
+    key("audit.enable", Switch, Later(AUDIT)),
+    key("audit.impl.class", Text, Later(AUDIT)),
+    key("4lw.commands.whitelist", Text, Honoured),
+    key("pathStats.enabled", Switch, Later(METRICS)),
+    key("pathStats.slotCapacity", Int, Later(METRICS)),
+    key("pathStats.slotDuration", Int, Later(METRICS)),
+    key("pathStats.maxDepth", Int, Later(METRICS)),
+    key("pathStats.sampleRate", Decimal, Later(METRICS)),
+    key("pathStats.initialDelay", Int, Later(METRICS)),
+    key("pathStats.delay", Int, Later(METRICS)),
+    key("pathStats.topPathMax", Int, Later(METRICS)),
+    key("intBufferStartingSizeBytes", Int, Moot(JVM)),
+    key("jvm.pause.monitor", Flag, Moot(JVM)),
+    key("jvm.pause.sleep.time.ms", Int, Moot(JVM)),
+    key("jvm.pause.info-threshold.ms", Int, Moot(JVM)),
+    key("jvm.pause.warn-threshold.ms", Int, Moot(JVM)),
+    key("jmx.log4j.disable", Switch, Moot(JVM)),
+    key("jmx.log4j.mbean", Text, Moot(JVM)),
+    key("agent.logLevel", Text, Honoured),
+    // Ensembles.
+    key("dynamicConfigFile", Text, Honoured),
+    key("standaloneEnabled", Flag, Honoured),
+    key("reconfigEnabled", Flag, Honoured),
+    key("peerType", Text, Later(QUORUM)),
+    key("electionAlg", Int, Later(QUORUM)),
+    key("electionPort", Int, Later(QUORUM)),
+    key("leaderServes", Text, Later(QUORUM)),
+    key("connectToLearnerMasterLimit", Int, Later(QUORUM)),
+    key("leader.maxTimeToWaitForEpoch", Int, Later(QUORUM)),
+    key("cnxTimeout", Int, Later(QUORUM)),
+    key("quorumCnxnTimeoutMs", Int, Later(QUORUM)),
+    key("electionPortBindRetry", Int, Later(QUORUM)),
+    key("tcpKeepAlive", Switch, Later(QUORUM)),
+    key("leader.nodelay", Switch, Later(QUORUM)),
+    key("follower.nodelay", Switch, Later(QUORUM)),
+    key("fastleader.minNotificationInterval", Int, Later(QUORUM)),
+    key("fastleader.maxNotificationInterval", Int, Later(QUORUM)),
+    key("observer.reconnectDelayMs", Int, Later(QUORUM)),
+    key("observer.election.DelayMs", Int, Later(QUORUM)),
+    key("observerMasterPort", Int, Later(QUORUM)),
+    key("observerMaster.sizeLimit", Int, Later(QUORUM)),
+    key("quorumListenOnAllIPs", Flag, Later(QUORUM)),
+    key("multiAddress.enabled", Flag, Later(QUORUM)),
+    key("multiAddress.reachabilityCheckEnabled", Flag, Later(QUORUM)),
+    key("multiAddress.reachabilityCheckTimeoutMs", Int, Later(QUORUM)),
+    key("localSessionsEnabled", Flag, Later(QUORUM)),
+    key("localSessionsUpgradingEnabled", Flag, Later(QUORUM)),
+    key("oraclePath", Text, Later(QUORUM)),
+    key("quorum.cnxn.threads.size", Int, Later(QUORUM)),
+    key("leader.maxConcurrentSnapSyncs", Int, Later(QUORUM)),
+    key("leader.maxConcurrentDiffSyncs", Int, Later(QUORUM)),
+    key("leader.maxConcurrentSnapshots", Int, Later(QUORUM)),
+    key("leader.ackLoggingFrequency", Int, Later(QUORUM)),
+    key("leaderConnectDelayDuringRetryMs", Int, Later(QUORUM)),
+    key("learner.asyncSending", Switch, Later(QUORUM)),
+    key("learner.closeSocketAsync", Switch, Later(QUORUM)),
+    key("leader.closeSocketAsync", Switch, Later(QUORUM)),
+    key("forward_learner_requests_to_commit_processor_disabled", Switch, Later(QUORUM)),
+    key("follower.skipLearnerRequestToNextProcessor", Switch, Later(QUORUM)),
+    key("forceSnapshotSync", Switch, Later(QUORUM)),
+    key("messageTracker.Enabled", Switch, Later(QUORUM)),
+    key("messageTracker.BufferSize", Int, Later(QUORUM)),
+    key("readonlymode.enabled", Switch, Later(QUORUM)),
+    // Who may do what.
+    key("DigestAuthenticationProvider.enabled", Switch, Honoured),
+    key("DigestAuthenticationProvider.superDigest", Text, Honoured),
+    key("DigestAuthenticationProvider.digestAlg", Text, Honoured),
+    key("X509AuthenticationProvider.superUser", Text, Later(TLS)),
+    key("IPAuthenticationProvider.usexforwardedfor", Switch, Later(ADMIN)),
+    key("SASLAuthenticationProvider.superPassword", Text, Later(SASL)),
+    key("superUser", Text, Later(SASL)),
+    key("letAnySaslUserDoX", Text, Later(SASL)),
+    key("ensembleAuthName", Text, Honoured),
+    key("sessionRequireClientSASLAuth", Switch, Honoured),
+    key("enforce.auth.enabled", Switch, Honoured),
+    key("enforce.auth.schemes", Text, Honoured),
+    key("allowSaslFailedClients", Switch, Later(SASL)),
+    key("skipACL", Text, Honoured),
+    key("sasl.serverconfig", Text, Later(SASL)),
+    key("sasl.client", Switch, Later(SASL)),
+    key("kerberos.removeHostFromPrincipal", Switch, Later(SASL)),
+    key("kerberos.removeRealmFromPrincipal", Switch, Later(SASL)),
+    key("kerberos.canonicalizeHostNames", Switch, Later(SASL)),
+    key("kerberos.minReLoginTimeMs", Int, Later(SASL)),
+    key("security.auth_to_local", Text, Later(SASL)),
+    key("requireKerberosConfig", Switch, Later(SASL)),
+    key("kinit", Text, Later(SASL)),
+    key("java.security.auth.login.config", Text, Later(SASL)),
+    key("jaasLoginRenew", Int, Later(SASL)),
+    key("quorum.auth.enableSasl", Flag, Later(QUORUM)),
+    key("quorum.auth.learnerRequireSasl", Flag, Later(QUORUM)),
+    key("quorum.auth.serverRequireSasl", Flag, Later(QUORUM)),
+    key("quorum.auth.learner.saslLoginContext", Text, Later(QUORUM)),
+    key("quorum.auth.server.saslLoginContext", Text, Later(QUORUM)),
+    key("quorum.auth.kerberos.servicePrincipal", Text, Later(QUORUM)),
+    key("fips-mode", Switch, Later(TLS)),
+    // Experimental, for tests, for Java's threads.
+    key("jute.maxbuffer", Int, Honoured),
+    key("jute.maxbuffer.extrasize", Int, Moot("records on disk are bounded by their segment")),
+    key("test.allowDiscontinuousProposals", Switch, Moot(TEST_ONLY)),
+    key("testingonly.initialZxid", Int, Moot(TEST_ONLY)),
+    key("controllerPort", Int, Moot(TEST_ONLY)),
+    key("nio.numSelectorThreads", Int, Moot(THREADS)),
+    key("nio.numWorkerThreads", Int, Moot(THREADS)),
+    key("nio.directBufferBytes", Int, Moot(JVM)),
+    key("nio.shutdownTimeout", Int, Moot(THREADS)),
+    key("nio.sessionlessCnxnTimeout", Int, Honoured),
+    key("commitProcessor.numWorkerThreads", Int, Moot(THREADS)),
+    key("commitProcessor.maxReadBatchSize", Int, Moot(THREADS)),
+    key("commitProcessor.maxCommitBatchSize", Int, Moot(THREADS)),
+    key("commitProcessor.shutdownTimeout", Int, Moot(THREADS)),
+    key("netty.advancedFlowControl.enabled", Switch, Moot(JVM)),
+    key("netty.server.outstandingHandshake.limit", Int, Later(TLS)),
+    key("netty.server.earlyDropSecureConnectionHandshakes", Switch, Later(TLS)),
+    // AdminServer.
+    key("admin.enableServer", Switch, Later(ADMIN)),
+    key("admin.serverAddress", Text, Later(ADMIN)),
+    key("admin.serverPort", Int, Later(ADMIN)),
+    key("admin.idleTimeout", Int, Later(ADMIN)),
+    key("admin.commandURL", Text, Later(ADMIN)),
+    key("admin.httpVersion", Int, Later(ADMIN)),
+    key("admin.portUnification", Switch, Later(ADMIN)),
+    key("admin.forceHttps", Switch, Later(ADMIN)),
+    key("admin.needClientAuth", Switch, Later(ADMIN)),
+    key("admin.snapshot.enabled", Switch, Later(ADMIN)),
+    key("admin.restore.enabled", Switch, Later(ADMIN)),
+    key("admin.rateLimiterIntervalInMS", Int, Later(ADMIN)),
+    key("metricsProvider.className", Text, Later(METRICS)),
+    // TLS between client and server and between servers.
+    key("sslQuorum", Flag, Later(QUORUM)),
+    key("portUnification", Flag, Later(QUORUM)),
+    key("sslQuorumReloadCertFiles", Flag, Later(QUORUM)),
+    key("client.portUnification", Switch, Later(TLS)),
+    key("client.certReload", Switch, Later(TLS)),
+    key("client.secure", Switch, Moot("a setting of clients")),
+    key("ssl.authProvider", Text, Later(TLS)),
+    key("ssl.sslProvider", Text, Moot(JVM)),
+];
+
+/// Suffixes below `ssl.` and `ssl.quorum.`.
+const TLS_SUFFIXES: &[&str] = &[
+    "keyStore.location",
+    "keyStore.password",
+    "keyStore.passwordPath",
+    "keyStore.type",
+    "trustStore.location",
+    "trustStore.password",
+    "trustStore.passwordPath",
+    "trustStore.type",
+    "protocol",
+    "enabledProtocols",
+    "ciphersuites",
+    "clientAuth",
+    "hostnameVerification",
+    "clientHostnameVerification",
+    "allowReverseDnsLookup",
+    "crl",
+    "ocsp",
+    "handshakeDetectionTimeoutMillis",
+    "context.supplier.class",
+    "tcnative.engine",
+];
+
+/// What is known of a name; `None` for a name that Apache doesn't read.
+pub fn find(name: &str) -> Option<Key> {
+    if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+        return Some(*key);
+    }
+    let text = |name, fate| Some(key(name, Text, fate));
+    let tls = |suffix: &str| TLS_SUFFIXES.contains(&suffix);
+    if name.strip_prefix("ssl.quorum.").is_some_and(tls) {
+        return text("ssl.quorum.*", Later(QUORUM));
+    }
+    if name.strip_prefix("ssl.").is_some_and(tls) {
+        return text("ssl.*", Later(TLS));
+    }
+    if name.starts_with("metricsProvider.") {
+        return text("metricsProvider.*", Later(METRICS));
+    }
+    if name.starts_with("superUser.") {
+        return text("superUser.*", Later(SASL));
+    }
+    if name.starts_with("authProvider.") {
+        return text("authProvider.*", Honoured);
+    }
+    let list = ["server.", "group", "weight"].iter().any(|prefix| name.starts_with(prefix));
+    if list { text("server.N, group.G, weight.N", Honoured) } else { None }
+}
+
+/// The known name that somebody may have meant who wrote `name`, which is no known one.
+pub fn nearest(name: &str) -> Option<String> {
+    let mut known: Vec<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
+    for suffix in TLS_SUFFIXES {
+        known.push(format!("ssl.{suffix}"));
+        known.push(format!("ssl.quorum.{suffix}"));
+    }
+    let wanted = name.to_ascii_lowercase();
+    let near = known.into_iter().map(|key| (distance(&wanted, &key.to_ascii_lowercase()), key));
+    let (distance, key) = near.min()?;
+    // Short names are near to anything; a third of the letters wrong is another word.
+    let allowed = (name.chars().count() / 4).min(2);
+    (distance <= allowed).then_some(key)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    rows[0] = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        rows[i][0] = i;
+        for j in 1..=b.len() {
+            let same = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            best = best.min(rows[i - 1][j - 1] + same);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..at].iter().all(|k| k.name != key.name), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn families_are_known() {
+        for name in ["ssl.keyStore.location", "ssl.quorum.clientAuth", "metricsProvider.httpPort"] {
+            assert!(matches!(find(name).unwrap().fate, Later(_)), "{name}");
+        }
+        for name in ["server.1", "group.1", "weight.3", "authProvider.sasl", "dataDir"] {
+            assert_eq!(find(name).unwrap().fate, Honoured, "{name}");
+        }
+        for name in ["ssl.nope", "datadir", "foo", ""] {
+            assert!(find(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn typos_are_told_from_strangers() {
+        let cases = [
+            ("datadir", Some("dataDir")),
+            ("tickTme", Some("tickTime")),
+            ("clientPrto", Some("clientPort")),
+            ("autopurge.snapRetain", None),
+            ("ssl.keystore.location", Some("ssl.keyStore.location")),
+            ("maxclientcnxn", Some("maxClientCnxns")),
+            ("foo", None),
+            ("x", None),
+            ("com.example.setting", None),
+        ];
+        for (name, meant) in cases {
+            assert_eq!(nearest(name).as_deref(), meant, "{name}");
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Reads the file, the command line and the environment, and fills in [`Settings`].
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use zk_core::Config;
+
+use crate::settings::given::{Origin, Refusal, Values};
+use crate::settings::properties::{Entry, parse_properties};
+use crate::settings::servers::{Role, ServerList};
+use crate::settings::{ClientLimits, DiskSettings, Settings, ThrottleSettings, Whitelist, digest};
+
+const ANY: i64 = i64::MAX;
+const INT_MAX: i64 = i32::MAX as i64;
+/// A file of settings above this size is something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where settings come from.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The file; none for a standalone server on loopback.
+    pub file: Option<PathBuf>,
+    /// `-Dname=value`, as `(name, value)`. The file wins over these, as in Apache's server.
+    pub overrides: Vec<(String, String)>,
+    /// Where data goes without a file and without `dataDir`.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Reads and checks everything.
+pub fn load(source: &Source) -> Result<Settings, Refusal> {
+    let mut values = Values::default();
+    if let Some(file) = &source.file {
+        read_file(file, &mut values)?;
+    }
+    for (name, value) in &source.overrides {
+        let name = name.strip_prefix("zookeeper.").unwrap_or(name);
+        values.set_default(name, value.trim(), Origin::CommandLine);
+    }
+    values.check_names()?;
+    let list = server_list(&values, source.file.as_deref())?;
+    let (data_dir, log_dir) = directories(&values, source)?;
+    let settings = Settings {
+        file: source.file.clone(),
+        data_dir,
+        log_dir,
+        client_address: client_address(&values, source, &list)?,
+        backlog: backlog(&values)?,
+        limits: client_limits(&values, source)?,
+        disk: disk(&values)?,
+        throttle: throttle(&values)?,
+        whitelist: whitelist(&values),
+        log_level: log_level(&values)?,
+        core: core(&values)?,
+        warnings: values.take_warnings(),
+    };
+    Ok(settings)
+}
+
+fn read_file(path: &Path, values: &mut Values) -> Result<(), Refusal> {
+    for Entry { key, value, line } in read_entries(path, "config file")? {
+        values.set(&key, &value, Origin::File(path.to_owned(), line));
+    }
+    Ok(())
+}
+
+fn read_entries(path: &Path, what: &str) -> Result<Vec<Entry>, Refusal> {
+    let refuse = |reason: String, remedy: &str| Refusal {
+        origin: Origin::WholeFile(path.to_owned()),
+        given: what.to_owned(),
+        reason,
+        remedy: remedy.to_owned(),
+    };
+    let length = fs::metadata(path).map(|meta| meta.len());
+    let length = length.map_err(|e| refuse(e.to_string(), "give a readable file"))?;
+    if length > FILE_BYTES_MAX {
+        return Err(refuse(format!("{length} bytes are too many"), "give a zoo.cfg"));
+    }
+    let bytes = fs::read(path).map_err(|e| refuse(e.to_string(), "give a readable file"))?;
+    parse_properties(&bytes).map_err(|e| refuse(e.to_string(), "write \\\\ for a backslash"))
+}
+
+/// Reads the server list and refuses what only an ensemble could do.
+fn server_list(values: &Values, file: Option<&Path>) -> Result<ServerList, Refusal> {
+    let mut list = ServerList::default();
+    let prefixes = ["server.", "group", "weight"];
+    let static_keys: Vec<(&str, &str)> =
+        prefixes.iter().flat_map(|prefix| values.with_prefix(prefix)).collect();
+    for &(key, value) in &static_keys {
+        list.add(key, value).map_err(|e| values.refuse(key, e, "correct the line".into()))?;
+    }
+    if let Some(path) = values.text("dynamicConfigFile") {
+        if let Some((key, _)) = static_keys.first() {
+            let remedy = "keep the list in one file".into();
+            return Err(values.refuse(key, "dynamicConfigFile is given too", remedy));
+        }
+        dynamic_list(&file_beside(file, path), &mut list)?;
+    }
+    let participants = list.count(Role::Participant);
+    let observers = list.count(Role::Observer);
+    let standalone = values.flag("standaloneEnabled", true);
+    let (key, reason) = if participants > 1 {
+        ("server.", "an ensemble of several servers is not supported by this version")
+    } else if participants == 0 && observers > 0 {
+        ("server.", "observers need participants")
+    } else if participants == 1 && observers > 0 {
+        ("server.", "observers are not supported by this version")
+    } else if !standalone {
+        ("standaloneEnabled", "an ensemble is not supported by this version")
+    } else {
+        return Ok(list);
+    };
+    let named = values.with_prefix(key).last().map_or("dynamicConfigFile", |(key, _)| key);
+    let remedy = "run one standalone server: one server line at most, standaloneEnabled=true";
+    Err(values.refuse(named, reason, remedy.into()))
+}
+
+fn dynamic_list(path: &Path, list: &mut ServerList) -> Result<(), Refusal> {
+    for entry in read_entries(path, "dynamicConfigFile")? {
+        let refuse = |reason: &str, remedy: &str| Refusal {
+            origin: Origin::File(path.to_owned(), entry.line),
+            given: format!("{}={}", entry.key, entry.value),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        let known = ["server.", "group", "weight"].iter().any(|p| entry.key.starts_with(p));
+        if !known {
+            let remedy = "only server, group and weight may stand here";
+            return Err(refuse("unexpected key in a dynamic file", remedy));
+        }
+        list.add(&entry.key, &entry.value).map_err(|e| refuse(e, "correct the line"))?;
+    }
+    Ok(())
+}
+
+fn file_beside(file: Option<&Path>, path: &str) -> PathBuf {
+    let parent = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    if Path::new(path).exists() { PathBuf::from(path) } else { parent.join(path) }
+}
+
+fn directories(values: &Values, source: &Source) -> Result<(PathBuf, PathBuf), Refusal> {
+    let given = values.text("dataDir").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let fallback = || source.state_dir.clone().filter(|_| source.file.is_none());
+    let Some(data) = given.or_else(fallback) else {
+        let mut refusal = values.refuse(
+            "dataDir",
+            "not given",
+            "name the directory for snapshots and logs".into(),
+        );
+        if let Some(file) = &source.file {
+            refusal.origin = Origin::WholeFile(file.clone());
+        }
+        return Err(refusal);
+    };
+    let log = values.text("dataLogDir").filter(|path| !path.is_empty());
+    let log = log.map_or_else(|| data.clone(), PathBuf::from);
+    for (key, path) in [("dataDir", &data), ("dataLogDir", &log)] {
+        if path.is_relative() {
+            values.warn(key, "is relative to the working directory");
+        }
+    }
+    Ok((data, log))
+}
+
+fn client_address(
+    values: &Values,
+    source: &Source,
+    list: &ServerList,
+) -> Result<SocketAddr, Refusal> {
+    let listed = list.clients.values().next();
+    let default = match (source.file.is_some(), listed) {
+        (false, _) => Some(2181),
+        (true, Some((_, port))) => Some(i64::from(*port)),
+        (true, None) => None,
+    };
+    let file = source.file.clone().unwrap_or_default();
+    if default.is_none() && !values.has("clientPort") {
+        let reason = "not given, and there is no other client port that this version serves";
+        let remedy = "add clientPort=2181".to_owned();
+        let mut refusal = values.refuse("clientPort", reason, remedy);
+        refusal.origin = Origin::WholeFile(file);
+        return Err(refusal);
+    }
+    let port = values.int("clientPort", default.unwrap_or(0), 0..=65535)? as u16;
+    let listed_host = listed.map(|(host, _)| host.as_str()).filter(|host| !host.is_empty());
+    let host = values.text("clientPortAddress").or(listed_host).filter(|host| !host.is_empty());
+    let Some(host) = host else {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let any = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
+        return Ok(SocketAddr::new(if source.file.is_none() { loopback } else { any }, port));
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found = (bare, port).to_socket_addrs().ok().and_then(|mut all| all.next());
+    let remedy = "give an address of this machine, or leave it out for all".to_owned();
+    found.ok_or_else(|| values.refuse("clientPortAddress", "no such host", remedy))
+}
+
+fn backlog(values: &Values) -> Result<Option<i32>, Refusal> {
+    let length = values.int("clientPortListenBacklog", -1, -1..=INT_MAX)?;
+    Ok((length > 0).then_some(length as i32))
+}
+
+fn client_limits(values: &Values, source: &Source) -> Result<ClientLimits, Refusal> {
+    // Apache's server has no limit per address when it is started without a file.
+    let per_ip = if source.file.is_some() { 60 } else { 0 };
+    let threshold = values.int("largeRequestThreshold", -1, -1..=INT_MAX)?;
+    Ok(ClientLimits {
+        connections_per_ip_max: values.int("maxClientCnxns", per_ip, 0..=INT_MAX)? as u32,
+        connections_max: values.int("maxCnxns", 0, i64::MIN..=INT_MAX)?.max(0) as u32,
+        handshake_ms: values.int("nio.sessionlessCnxnTimeout", 10_000, 1..=INT_MAX)?,
+        request_bytes_max: request_bytes_max(values)?,
+        large_request_bytes: (threshold > 0).then_some(threshold as usize),
+        large_requests_bytes_max: {
+            values.int("largeRequestMaxBytes", 104_857_600, 1..=ANY)? as usize
+        },
+        tcp_keepalive: values.flag("clientTcpKeepAlive", false),
+    })
+}
+
+/// The least still lets a ConnectRequest in.
+fn request_bytes_max(values: &Values) -> Result<usize, Refusal> {
+    Ok(values.int("jute.maxbuffer", 0xf_ffff, 64..=INT_MAX - 1024)? as usize)
+}
+
+fn disk(values: &Values) -> Result<DiskSettings, Refusal> {
+    let kept = values.int("autopurge.snapRetainCount", 3, 0..=INT_MAX)?;
+    if kept < 3 {
+        values.warn("autopurge.snapRetainCount", "is raised to 3, the least");
+    }
+    let purge = purge_wanted(values)?;
+    let roll_kib = values.int("txnLogSizeLimitInKb", -1, -1..=ANY >> 10)?;
+    let sync = values.text("forceSync") != Some("no");
+    if !sync {
+        values.warn("forceSync", "acknowledged writes are lost when the power goes");
+    }
+    Ok(DiskSettings {
+        preallocate_bytes: (values.int("preAllocSize", 65_536, 0..=INT_MAX)? as u64) << 10,
+        segment_bytes_max: (roll_kib > 0).then_some((roll_kib as u64) << 10),
+        sync,
+        sync_warning_ms: values.int("fsync.warningthresholdms", 1000, 0..=ANY)?,
+        snapshots_kept: purge.then_some(kept.max(3) as u32),
+        create_directories: values.flag("datadir.autocreate", true),
+        trust_empty: values.flag("snapshot.trust.empty", false),
+    })
+}
+
+/// Old snapshots and logs go unless the operator says `0`. Apache's default keeps all, and fills
+/// disks; the interval itself doesn't matter, because there is work only after a snapshot.
+fn purge_wanted(values: &Values) -> Result<bool, Refusal> {
+    const KEY: &str = "autopurge.purgeInterval";
+    let Some(text) = values.text(KEY) else { return Ok(true) };
+    let digits = ["ms", "s", "m", "h", "d"].iter().find_map(|unit| text.strip_suffix(unit));
+    match digits.unwrap_or(text).trim().parse::<i64>() {
+        Ok(number) => Ok(number > 0),
+        Err(_) => Err(values.refuse(KEY, "no duration", "give hours, or 30m, 12h, 1d".into())),
+    }
+}
+
+fn throttle(values: &Values) -> Result<ThrottleSettings, Refusal> {
+    let key = |name: &str| format!("connection_throttle_{name}");
+    let weight = |name: &str, default| -> Result<i64, Refusal> {
+        let weight = values.int(&key(name), default, -INT_MAX..=INT_MAX)?;
+        Ok(if weight <= 0 { default } else { weight })
+    };
+    let local = weight("local_session_weight", 1)?;
+    let global = weight("global_session_weight", 3)?.max(local);
+    let renew = weight("renew_session_weight", 2)?.max(local);
+    let weighed = values.flag(&key("weight_enabled"), false);
+    let factor = if weighed { global } else { 1 };
+    Ok(ThrottleSettings {
+        tokens: values.int(&key("tokens"), 0, 0..=INT_MAX)? * factor,
+        fill_ms: values.int(&key("fill_time"), 1, 1..=INT_MAX)?,
+        fill_count: values.int(&key("fill_count"), 1, 0..=INT_MAX)? * factor,
+        freeze_ms: values.int(&key("freeze_time"), -1, -1..=INT_MAX)?,
+        drop_increase: values.fraction(&key("drop_increase"), 0.02)?,
+        drop_decrease: values.fraction(&key("drop_decrease"), 0.002)?,
+        decrease_ratio: values.fraction(&key("decrease_ratio"), 0.0)?,
+        new_weight: if weighed { global } else { 1 },
+        renew_weight: if weighed { renew } else { 1 },
+    })
+}
+
+fn whitelist(values: &Values) -> Whitelist {
+    const KEY: &str = "4lw.commands.whitelist";
+    let (whitelist, unknown) = Whitelist::parse(values.text(KEY).unwrap_or("srvr"));
+    if !unknown.is_empty() {
+        values.warn(KEY, format!("no such words: {}", unknown.join(", ")));
+    }
+    whitelist
+}
+
+fn log_level(values: &Values) -> Result<log::LevelFilter, Refusal> {
+    const KEY: &str = "agent.logLevel";
+    let Some(text) = values.text(KEY) else { return Ok(log::LevelFilter::Info) };
+    let remedy = "give off, error, warn, info, debug or trace".to_owned();
+    text.parse().map_err(|_| values.refuse(KEY, "no such level", remedy))
+}
+
+fn core(values: &Values) -> Result<Config, Refusal> {
+    let tick = values.int("tickTime", 3000, 1..=INT_MAX / 20)?;
+    let timeout = |key: &str, ticks: i64| -> Result<i64, Refusal> {
+        let given = values.int(key, -1, -1..=INT_MAX)?;
+        Ok(if given == -1 { tick * ticks } else { given })
+    };
+    let (least, most) = (timeout("minSessionTimeout", 2)?, timeout("maxSessionTimeout", 20)?);
+    if least > most {
+        let key = if values.has("minSessionTimeout") { "min" } else { "max" };
+        let reason = format!("the least timeout {least} is above the largest {most}");
+        let remedy = "give minSessionTimeout <= maxSessionTimeout".to_owned();
+        return Err(values.refuse(&format!("{key}SessionTimeout"), &reason, remedy));
+    }
+    let snap_kib = values.int("snapSizeLimitInKb", 4_194_304, -1..=ANY >> 10)?;
+    Ok(Config {
+        tick_ms: tick as i32,
+        session_timeout_min_ms: least as i32,
+        session_timeout_max_ms: most as i32,
+        request_bytes_max: request_bytes_max(values)?,
+        outstanding_max: values.int("globalOutstandingLimit", 1000, 1..=INT_MAX)? as usize,
+        enforce_quota: values.flag("enforceQuota", false),
+        reconfig_enabled: values.flag("reconfigEnabled", false),
+        digest_enabled: values.flag("digest.enabled", true),
+        close_session_paths: values.flag("closeSessionTxn.enabled", true),
+        container_check_ms: values.int("znode.container.checkIntervalMs", 60_000, 1..=ANY)?,
+        container_per_minute_max: {
+            values.int("znode.container.maxPerMinute", 10_000, 1..=INT_MAX)? as u32
+        },
+        container_never_used_ms: {
+            values.int("znode.container.maxNeverUsedIntervalMs", 300_000, 0..=ANY)?
+        },
+        snapshot_txns: values.int("snapCount", 100_000, i64::MIN..=INT_MAX)?.max(2) as u32,
+        snapshot_log_bytes: (snap_kib.max(0) as u64) << 10,
+        emulate_353_ttl: values.flag("emulate353TTLNodes", false),
+        ..access(values)?
+    })
+}
+
+/// Who may do what.
+fn access(values: &Values) -> Result<Config, Refusal> {
+    const DIGEST: &str = "DigestAuthenticationProvider";
+    let skip_acl = values.text("skipACL") == Some("yes");
+    if skip_acl {
+        values.warn("skipACL", "no permission is checked: every client may do everything");
+    }
+    let algorithm = format!("{DIGEST}.digestAlg");
+    let digest = digest::by_name(values.text(&algorithm).unwrap_or("SHA1"));
+    let digest = digest.ok_or_else(|| {
+        let remedy = "give SHA1, MD5, SHA-256, SHA-384, SHA-512 or SHA3-256".into();
+        values.refuse(&algorithm, "no such algorithm", remedy)
+    })?;
+    let enabled = values.flag(&format!("{DIGEST}.enabled"), true);
+    let super_digest = values.text(&format!("{DIGEST}.superDigest")).filter(|id| !id.is_empty());
+    Ok(Config {
+        skip_acl,
+        password_digest: enabled.then_some(digest),
+        super_digest: super_digest.map(str::to_owned),
+        ensemble_names: ensemble_names(values),
+        enforced_schemes: enforced_schemes(values, enabled)?,
+        ..Config::default()
+    })
+}
+
+fn ensemble_names(values: &Values) -> Option<Vec<String>> {
+    let mut configured = false;
+    for (key, class) in values.with_prefix("authProvider.") {
+        if class.ends_with("EnsembleAuthenticationProvider") {
+            configured = true;
+        } else {
+            values.warn(key, "has no effect: this class is not known here");
+        }
+    }
+    let names = values.text("ensembleAuthName").unwrap_or("").split(',').map(str::trim);
+    let names = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    configured.then_some(names)
+}
+
+/// A server that can't ask for what it must enforce refuses to start: it would let nobody in.
+fn enforced_schemes(values: &Values, digest: bool) -> Result<Vec<String>, Refusal> {
+    if values.flag("sessionRequireClientSASLAuth", false) {
+        let remedy = "leave it out, and protect znodes with digest ACLs until then".into();
+        return Err(values.refuse("sessionRequireClientSASLAuth", "SASL comes later", remedy));
+    }
+    let list = values.text("enforce.auth.schemes").unwrap_or("");
+    if !values.flag("enforce.auth.enabled", false) {
+        return Ok(Vec::new());
+    }
+    let schemes = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let schemes: Vec<String> = schemes.map(str::to_owned).collect();
+    if schemes.is_empty() {
+        let remedy = "name the schemes, such as enforce.auth.schemes=digest".into();
+        return Err(values.refuse("enforce.auth.enabled", "no schemes are given", remedy));
+    }
+    for scheme in &schemes {
+        let known = matches!(scheme.as_str(), "world" | "ip") || (scheme == "digest" && digest);
+        if !known {
+            let reason = format!("the scheme {scheme} is not available");
+            let remedy = "name digest, ip or world".into();
+            return Err(values.refuse("enforce.auth.schemes", &reason, remedy));
+        }
+    }
+    Ok(schemes)
+}

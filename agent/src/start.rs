@@ -1,0 +1,185 @@
+//! Puts a server together in the order that lets each step fail with a clear word: settings,
+//! log, limits, port, recovery, loop.
+
+use std::fmt;
+use std::io;
+
+use log::LevelFilter;
+use mio::{Poll, Waker};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use zk_core::Config;
+
+use crate::admin::Facts;
+use crate::net::throttle::Throttle;
+use crate::net::{Clients, Listener};
+use crate::report;
+use crate::server::{Core, DISK, Disk, End, Parts, Reloaded, Server};
+use crate::settings::{self, Refusal, Settings, Source};
+use crate::sys::signal::Signals;
+use crate::sys::{clock, limits};
+use crate::systemd::Systemd;
+
+/// Descriptors that are kept for files, signals and the poll.
+const DESCRIPTORS_RESERVED: u64 = 64;
+
+/// Why a server didn't start or ended, with the exit code for it.
+#[derive(Debug)]
+pub enum Failure {
+    /// The settings can't be used.
+    Settings(Refusal),
+    /// The data directory can't be used: the exit code, and what is wrong.
+    Data(i32, String),
+    /// The disk failed while the server ran.
+    Disk(String),
+    /// The operating system refused something: what was tried, and what it said.
+    System(String, io::Error),
+}
+
+impl Failure {
+    /// 78 for settings, 74 for the disk, 1 for the rest; the data directory's own.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Failure::Settings(_) => 78,
+            Failure::Data(code, _) => *code,
+            Failure::Disk(_) => 74,
+            Failure::System(..) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Settings(refusal) => refusal.fmt(f),
+            Failure::Data(_, what) => f.write_str(what),
+            Failure::Disk(what) => write!(f, "the disk failed: {what}"),
+            Failure::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+/// What recovery is told.
+pub struct Recovery<'a> {
+    /// Where and how.
+    pub settings: &'a Settings,
+    /// What the core is told.
+    pub config: Config,
+    /// Wakes the loop when the disk has something to report.
+    pub waker: Arc<Waker>,
+    /// To be told that loading takes long.
+    pub systemd: &'a Systemd,
+}
+
+/// Runs a server until it is stopped. `recover` opens the data directory and gives core and disk.
+pub fn run<C: Core, D: Disk>(
+    source: &Source,
+    recover: impl FnOnce(Recovery<'_>) -> Result<(C, D), Failure>,
+) -> Result<(), Failure> {
+    // Before the first thread, so that no thread takes a signal.
+    let signals = Signals::open().map_err(system("receive signals"))?;
+    let settings = settings::load(source).map_err(Failure::Settings)?;
+    report::start(settings.log_level);
+    report::abort_on_panic();
+    for warning in &settings.warnings {
+        log::warn!("settings: {warning}");
+    }
+    let mut server = assemble(source, settings, signals, recover)?;
+    let end = server.run().map_err(system("poll"))?;
+    drop(server.into_parts());
+    match end {
+        End::Stopped => {
+            log::info!("start: stopped");
+            Ok(())
+        }
+        End::DiskFailed(what) => Err(Failure::Disk(what)),
+    }
+}
+
+fn assemble<C: Core, D: Disk>(
+    source: &Source,
+    settings: Settings,
+    signals: Signals,
+    recover: impl FnOnce(Recovery<'_>) -> Result<(C, D), Failure>,
+) -> Result<Server<C, D>, Failure> {
+    let started = clock::now();
+    let descriptors = limits::raise_open_files().saturating_sub(DESCRIPTORS_RESERVED).max(1);
+    let poll = Poll::new().map_err(system("poll"))?;
+    let waker = Waker::new(poll.registry(), DISK).map_err(system("make a waker"))?;
+    let address = settings.client_address;
+    // Before recovery, which may take long: a taken port is known at once.
+    let listener = Listener::bind(address, settings.backlog)
+        .map_err(system(&format!("listen on {address}")))?;
+    let address = listener.address();
+    let systemd = Systemd::from_environment();
+    let (core, disk) = recover(Recovery {
+        settings: &settings,
+        config: Config { seed: chance(), ..settings.core.clone() },
+        waker: Arc::new(waker),
+        systemd: &systemd,
+    })?;
+    let now = clock::now();
+    let parts = Parts {
+        core,
+        disk,
+        poll,
+        listener,
+        clients: Clients::new(settings.limits.clone(), descriptors as usize),
+        signals,
+        systemd,
+        throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
+        whitelist: settings.whitelist,
+        facts: Facts::new(&settings, address, started),
+        reload: reloader(source.clone(), settings.to_string()),
+    };
+    let server = Server::new(parts).map_err(system("register with the poll"))?;
+    log::info!(
+        "start: serving address={address} data={} log={} took_ms={}",
+        settings.data_dir.display(),
+        settings.log_dir.display(),
+        now.mono_ms - started.mono_ms
+    );
+    server.announce(&format!("Serving clients on {address}"));
+    Ok(server)
+}
+
+fn system(what: &str) -> impl FnOnce(io::Error) -> Failure + use<> {
+    let what = what.to_owned();
+    move |error| Failure::System(what, error)
+}
+
+/// A number that differs from start to start.
+fn chance() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// Reads the settings again and tells what of it takes effect. `before`: as they hold now.
+fn reloader(source: Source, mut before: String) -> Box<dyn FnMut() -> Option<Reloaded>> {
+    const TAKES_EFFECT: [&str; 4] =
+        ["4lw.commands.whitelist=", "maxClientCnxns=", "maxCnxns=", "agent.logLevel="];
+    Box::new(move || {
+        let settings = match settings::load(&source) {
+            Ok(settings) => settings,
+            Err(refusal) => {
+                log::error!("settings: reload_refused reason=\"{refusal}\"");
+                return None;
+            }
+        };
+        let after = settings.to_string();
+        for line in after.lines().filter(|line| !before.lines().any(|old| old == *line)) {
+            if TAKES_EFFECT.iter().any(|key| line.starts_with(key)) {
+                log::info!("settings: reloaded {line}");
+            } else {
+                log::warn!("settings: needs_restart {line}");
+            }
+        }
+        before = after;
+        let level: LevelFilter = settings.log_level;
+        report::set_level(level);
+        Some(Reloaded {
+            whitelist: settings.whitelist,
+            connections_per_ip_max: settings.limits.connections_per_ip_max,
+            connections_max: settings.limits.connections_max,
+        })
+    })
+}

@@ -1,0 +1,81 @@
+//! What the service manager is told: ready, status, reloading, stopping, and that the loop turns.
+//!
+//! Without a service manager (no `NOTIFY_SOCKET`) nothing is sent. A message that can't be sent is
+//! no reason to fail.
+
+use sd_notify::NotifyState;
+
+use crate::sys::clock;
+
+/// The service manager.
+#[derive(Debug)]
+pub struct Systemd {
+    listens: bool,
+    /// Time between two signs of life in ms; none when no watchdog is set.
+    watchdog_ms: Option<i64>,
+    next_ms: i64,
+}
+
+impl Systemd {
+    /// From the environment.
+    pub fn from_environment() -> Systemd {
+        let mut timeout_us = 0;
+        let watched = sd_notify::watchdog_enabled(false, &mut timeout_us);
+        // Half of what is asked for, as sd_watchdog_enabled(3) advises.
+        let watchdog_ms = watched.then_some((timeout_us / 2000).max(1) as i64);
+        let listens = std::env::var_os("NOTIFY_SOCKET").is_some();
+        Systemd { listens, watchdog_ms, next_ms: 0 }
+    }
+
+    /// One that nobody listens to.
+    pub fn absent() -> Systemd {
+        Systemd { listens: false, watchdog_ms: None, next_ms: 0 }
+    }
+
+    /// The server serves.
+    pub fn ready(&self) {
+        self.tell(&[NotifyState::Ready]);
+    }
+
+    /// A line for `systemctl status`.
+    pub fn status(&self, line: &str) {
+        self.tell(&[NotifyState::Status(line)]);
+    }
+
+    /// Loading takes long: don't give up for another 30 seconds.
+    pub fn loading(&self, line: &str) {
+        self.tell(&[NotifyState::Status(line), NotifyState::ExtendTimeoutUsec(30_000_000)]);
+    }
+
+    /// The settings are being read again; [`Systemd::ready`] ends it.
+    pub fn reloading(&self) {
+        let now_us = clock::monotonic_us();
+        self.tell(&[NotifyState::Reloading, NotifyState::MonotonicUsec(now_us)]);
+    }
+
+    /// The server stops.
+    pub fn stopping(&self) {
+        self.tell(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+    }
+
+    /// A full turn of the loop is done, the only proof of life that counts.
+    pub fn after_turn(&mut self, now_ms: i64) {
+        if let Some(interval_ms) = self.watchdog_ms {
+            if now_ms >= self.next_ms {
+                self.next_ms = now_ms + interval_ms;
+                self.tell(&[NotifyState::Watchdog]);
+            }
+        }
+    }
+
+    /// When the next sign of life is due, `Now::mono_ms`.
+    pub fn deadline_ms(&self) -> i64 {
+        if self.watchdog_ms.is_some() { self.next_ms } else { i64::MAX }
+    }
+
+    fn tell(&self, states: &[NotifyState<'_>]) {
+        if self.listens {
+            let _ = sd_notify::notify(false, states);
+        }
+    }
+}
