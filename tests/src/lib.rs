@@ -14,3 +14,4 @@ pub mod record;
 pub mod words;
 pub mod server;
 pub mod fixture;
+pub mod diff;

@@ -98,9 +98,14 @@ impl Raw {
 
     /// Everything until the server closes, frames or not.
     pub fn rest(&mut self) -> Vec<u8> {
-        let deadline = Instant::now() + PATIENCE;
-        while self.fill(deadline).expect("the server closes the connection") {}
-        std::mem::take(&mut self.input)
+        self.rest_within(PATIENCE).expect("the server closes the connection in time")
+    }
+
+    /// As [`Raw::rest`]; an error when the server does not close in time.
+    pub fn rest_within(&mut self, limit: Duration) -> Result<Vec<u8>, Late> {
+        let deadline = Instant::now() + limit;
+        while self.fill(deadline)? {}
+        Ok(std::mem::take(&mut self.input))
     }
 
     /// Asserts that the server has closed and sent nothing more before.

@@ -271,10 +271,12 @@ pub fn free_address() -> SocketAddr {
 }
 
 fn serves(address: SocketAddr) -> bool {
-    if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
+    // A server that is still starting may take a connection and never answer on it.
+    let patience = Duration::from_millis(500);
+    if TcpStream::connect_timeout(&address, patience).is_err() {
         return false;
     }
-    words::ask(address, "srvr").contains("Mode: ")
+    words::ask_within(address, "srvr", patience).is_ok_and(|text| text.contains("Mode: "))
 }
 
 /// Waits until a process ends; `None` when it did not in time.
