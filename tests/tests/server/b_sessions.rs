@@ -201,3 +201,16 @@ fn enforced_authentication() {
     conn.ok(Op::AUTH, &record::auth("digest", b"ann:pw"));
     conn.stat("/");
 }
+
+/// B15: a bucket of tokens in front of the handshakes.
+#[test]
+fn a_burst_of_handshakes_is_throttled() {
+    let server = server!(|options| {
+        options
+            .line("connection_throttle_tokens=3")
+            .line("connection_throttle_fill_time=600000")
+            .line("connection_throttle_fill_count=1")
+    });
+    let granted = (0..6).filter_map(|_| Conn::with(server.address(), &new_session(30_000))).count();
+    assert_eq!(granted, 3);
+}
