@@ -59,11 +59,11 @@ fn flags_decide_what_a_create_is() {
         conn.ok(Op::DELETE, &record::path_int(path, -1));
     }
     let deadline = Instant::now() + PATIENCE;
-    while conn.children("/").len() > 3 {
+    while conn.children("/").len() > 2 {
         assert!(Instant::now() < deadline, "the containers should have gone");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(conn.children("/"), ["c", "d", "zookeeper"]);
+    assert_eq!(conn.children("/"), ["d", "zookeeper"]);
 }
 
 /// H3, H4, H5: a failure is told operation by operation under a header without error; nothing was
@@ -168,13 +168,12 @@ fn malformed_multis_are_refused() {
     for subs in writes {
         assert_eq!(conn.code(Op::MULTI, &multi(subs)), Code::MARSHALLING_ERROR, "{subs:?}");
     }
-    // Behind this error stand the results so far, which are none.
+    // Writes only do decode, and the error comes when the first is looked at: behind it stand the
+    // results so far, which are none. A mix does not decode at all.
     let reply = conn.call(Op::MULTI_READ, &multi(std::slice::from_ref(&create)));
     assert_eq!(reply.header.code, Code::MARSHALLING_ERROR);
     assert_eq!(multi_results(&reply.record), []);
-    let reply = conn.call(Op::MULTI_READ, &multi(&[read, create]));
-    assert_eq!(reply.header.code, Code::MARSHALLING_ERROR);
-    assert_eq!(multi_results(&reply.record), []);
+    assert_eq!(conn.code(Op::MULTI_READ, &multi(&[read, create])), Code::MARSHALLING_ERROR);
     let mut endless = Vec::new();
     encode_header(&mut endless, Op::DELETE.0, false, -1);
     endless.put_string("/a");
