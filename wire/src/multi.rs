@@ -112,8 +112,8 @@ fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
         flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL if op == Op::CREATE_TTL => Ok(op),
         flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL => Err(bad),
         flags::CONTAINER => Ok(Op::CREATE_CONTAINER),
-        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL if op == Op::CREATE2 => Ok(op),
-        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => Ok(Op::CREATE),
+        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL if op == Op::CREATE_TTL => Ok(Op::CREATE),
+        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => Ok(op),
         _ => Err(bad),
     }
 }

@@ -302,9 +302,88 @@ impl<'a> ReconfigRequest<'a> {
     }
 }
 
+/// Writes the record of the operations that take a path and nothing else.
+pub fn encode_path(out: &mut Vec<u8>, path: &str) {
+    out.put_string(path);
+}
+
+/// Writes a DeleteRequest or CheckVersionRequest, an AddWatchRequest, CheckWatchesRequest or
+/// RemoveWatchesRequest: a path and a number.
+pub fn encode_path_int(out: &mut Vec<u8>, path: &str, number: i32) {
+    out.put_string(path);
+    out.put_int(number);
+}
+
+/// Writes an ExistsRequest, GetDataRequest, GetChildrenRequest or GetChildren2Request.
+pub fn encode_path_watch(out: &mut Vec<u8>, path: &str, watch: bool) {
+    out.put_string(path);
+    out.put_boolean(watch);
+}
+
+/// Writes a SetDataRequest.
+pub fn encode_set_data(out: &mut Vec<u8>, path: &str, data: Option<&[u8]>, version: i32) {
+    out.put_string(path);
+    out.put_buffer(data);
+    out.put_int(version);
+}
+
+/// Writes a SetACLRequest.
+pub fn encode_set_acl(out: &mut Vec<u8>, path: &str, acl: &[Acl], version: i32) {
+    out.put_string(path);
+    Acl::encode_list(acl, out);
+    out.put_int(version);
+}
+
+/// Writes an AuthPacket.
+pub fn encode_auth(out: &mut Vec<u8>, scheme: &str, auth: &[u8]) {
+    out.put_int(0);
+    out.put_string(scheme);
+    out.put_buffer(Some(auth));
+}
+
+impl SetWatchesRequest<'_> {
+    /// Writes a SetWatches, or with `two` a SetWatches2.
+    pub fn encode(&self, out: &mut Vec<u8>, two: bool) {
+        out.put_long(self.relative_zxid);
+        out.put_strings(&self.data);
+        out.put_strings(&self.exist);
+        out.put_strings(&self.child);
+        if two {
+            out.put_strings(&self.persistent);
+            out.put_strings(&self.recursive);
+        }
+    }
+}
+
+impl ReconfigRequest<'_> {
+    /// Writes the record.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.put_ustring(self.joining.as_deref());
+        out.put_ustring(self.leaving.as_deref());
+        out.put_ustring(self.members.as_deref());
+        out.put_long(self.config_id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn watches_go_out_as_they_came_in() {
+        let request = SetWatchesRequest {
+            relative_zxid: 7,
+            data: vec!["/a".into()],
+            recursive: vec!["/b".into(), "/c".into()],
+            ..SetWatchesRequest::default()
+        };
+        let mut out = Vec::new();
+        request.encode(&mut out, true);
+        let back = SetWatchesRequest::decode(&mut Reader::new(&out), true).unwrap();
+        assert_eq!(back.relative_zxid, 7);
+        assert_eq!((back.data, back.recursive), (request.data, request.recursive));
+        assert!(SetWatchesRequest::decode(&mut Reader::new(&out[..out.len() - 1]), true).is_err());
+    }
 
     #[test]
     fn an_acl_list_is_walked_and_then_read() {

@@ -1,0 +1,292 @@
+//! Servers as processes: ours and genuine Apache ones, on loopback, with a directory of their own.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::scratch::Scratch;
+use crate::tools::{self, Release};
+use crate::words;
+
+/// How long a server may take to serve. A Java server on two busy cores is slow.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Which program serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Our binary.
+    Ours,
+    /// A genuine one.
+    Apache(Release),
+}
+
+impl Kind {
+    /// What the tests run against: ours, or with `ZK_TEST_TARGET=apache` (or `apache38`) a genuine
+    /// server, to test the tests.
+    pub fn from_env() -> Kind {
+        match std::env::var("ZK_TEST_TARGET").as_deref() {
+            Ok("apache") => Kind::Apache(Release::Apache39),
+            Ok("apache38") => Kind::Apache(Release::Debian38),
+            _ => Kind::Ours,
+        }
+    }
+
+    /// True for a genuine server.
+    pub fn is_apache(self) -> bool {
+        self != Kind::Ours
+    }
+}
+
+/// What a test wants of a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which program.
+    pub kind: Kind,
+    /// Lines of zoo.cfg beyond the usual ones; later lines win.
+    pub config: Vec<String>,
+    /// JVM properties, which our binary gets as `-Dname=value` in JVMFLAGS.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The usual server of that kind.
+    pub fn new(kind: Kind) -> Options {
+        Options { kind, config: Vec::new(), properties: Vec::new() }
+    }
+
+    /// Adds a line of zoo.cfg.
+    pub fn line(mut self, line: &str) -> Options {
+        self.config.push(line.to_owned());
+        self
+    }
+
+    /// Adds a JVM property.
+    pub fn property(mut self, name: &str, value: &str) -> Options {
+        self.properties.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn config_text(&self, data: &Path, port: u16) -> String {
+        let mut text = format!(
+            "tickTime=2000\ndataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n\
+             maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n\
+             extendedTypesEnabled=true\n",
+            data.display()
+        );
+        for line in &self.config {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A running server; stopped on drop.
+#[derive(Debug)]
+pub struct Server {
+    options: Options,
+    home: Scratch,
+    address: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts one and waits until it serves. An error says what tool is missing; everything else
+    /// that goes wrong is a panic with the server's output.
+    pub fn start(options: Options) -> Result<Server, String> {
+        let home = Scratch::new(if options.kind.is_apache() { "apache" } else { "ours" });
+        let address = free_address();
+        let mut server = Server { options, home, address, child: None };
+        for attempt in 0..3 {
+            match server.launch() {
+                Ok(()) => return Ok(server),
+                Err(Failed::Tool(missing)) => return Err(missing),
+                Err(Failed::Start(_)) if attempt < 2 => server.address = free_address(),
+                Err(Failed::Start(output)) => panic!("the server did not start:\n{output}"),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Starts it again on the same directory and port.
+    pub fn restart(&mut self) {
+        self.kill();
+        match self.launch() {
+            Ok(()) => {}
+            Err(Failed::Tool(text) | Failed::Start(text)) => {
+                panic!("the server did not start again:\n{text}")
+            }
+        }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The directory that holds zoo.cfg, the data and the output.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
+    /// Which program it is.
+    pub fn kind(&self) -> Kind {
+        self.options.kind
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.home().join("output")).unwrap_or_default()
+    }
+
+    /// Ends it at once, by SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to end by SIGTERM; the exit status, or a panic when it does not end in time.
+    pub fn terminate(&mut self, limit: Duration) -> std::process::ExitStatus {
+        let mut child = self.child.take().expect("the server runs");
+        let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        assert!(signalled.expect("kill runs").success(), "the process can be signalled");
+        wait_exit(&mut child, limit).unwrap_or_else(|| {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server did not end within {limit:?}:\n{}", self.output())
+        })
+    }
+
+    fn launch(&mut self) -> Result<(), Failed> {
+        let config = self.home().join("zoo.cfg");
+        let data = self.home().join("data");
+        std::fs::create_dir_all(&data).expect("a test can make a directory");
+        std::fs::write(&config, self.options.config_text(&data, self.address.port()))
+            .expect("a test can write its files");
+        let mut command = command(&self.options, &config).map_err(Failed::Tool)?;
+        let output = std::fs::File::create(self.home().join("output")).expect("a file");
+        let errors = output.try_clone().expect("a file");
+        command.current_dir(self.home()).stdin(Stdio::null()).stdout(output).stderr(errors);
+        let mut child = command.spawn().map_err(|error| Failed::Tool(error.to_string()))?;
+        let deadline = Instant::now() + START_LIMIT;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(Failed::Start(format!("{status}\n{}", self.output())));
+            }
+            if serves(self.address) {
+                self.child = Some(child);
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        Err(Failed::Start(format!("not serving after {START_LIMIT:?}\n{}", self.output())))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+enum Failed {
+    Tool(String),
+    Start(String),
+}
+
+/// The command that runs a server on a configuration file.
+pub fn command(options: &Options, config: &Path) -> Result<Command, String> {
+    let mut command = match options.kind {
+        Kind::Ours => {
+            let mut command = guarded(&our_binary()?);
+            command.arg("--config").arg(config);
+            let flags: Vec<String> =
+                options.properties.iter().map(|(k, v)| format!("-D{k}={v}")).collect();
+            command.env("JVMFLAGS", flags.join(" "));
+            command
+        }
+        Kind::Apache(release) => {
+            let class_path = tools::class_path(release)?;
+            let mut command = guarded(Path::new("java"));
+            command.args(["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+            command.arg("-Dzookeeper.admin.enableServer=false");
+            command.args(options.properties.iter().map(|(k, v)| format!("-D{k}={v}")));
+            command.arg("-cp").arg(class_path);
+            command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(config);
+            command
+        }
+    };
+    command.env_remove("ZK_TEST_TARGET");
+    Ok(command)
+}
+
+/// A command whose process ends when the test's thread does, however that ends.
+fn guarded(program: &Path) -> Command {
+    match tools::which("setpriv") {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL"]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
+/// Our server: `$ZK_AGENT_BIN`, or what cargo built beside this test.
+pub fn our_binary() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("ZK_AGENT_BIN") {
+        return Ok(PathBuf::from(path));
+    }
+    built("zk-agent")
+}
+
+/// A binary of the workspace, in the target directory that this program came from.
+pub fn built(name: &str) -> Result<PathBuf, String> {
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let dir = here.parent().and_then(|dir| match dir.ends_with("deps") {
+        true => dir.parent(),
+        false => Some(dir),
+    });
+    let path = dir.expect("a test runs from a target directory").join(name);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(format!("{} is not built; run cargo build --workspace", path.display())),
+    }
+}
+
+/// A loopback address that nobody listens on now.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+fn serves(address: SocketAddr) -> bool {
+    // A server that is still starting may take a connection and never answer on it.
+    let patience = Duration::from_millis(500);
+    if TcpStream::connect_timeout(&address, patience).is_err() {
+        return false;
+    }
+    words::ask_within(address, "srvr", patience).is_ok_and(|text| text.contains("Mode: "))
+}
+
+/// Waits until a process ends; `None` when it did not in time.
+pub fn wait_exit(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
