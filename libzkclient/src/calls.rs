@@ -174,7 +174,8 @@ impl Client {
 
     /// Leaves again the watches of an earlier connection; what was missed comes as events.
     pub fn set_watches(&mut self, watches: &SetWatchesRequest<'_>) -> Result<()> {
-        let two = !watches.persistent.is_empty() || !watches.recursive.is_empty();
+        // Older servers know the first form only, so the second is for what it alone can say.
+        let two = watches.lists[3..].iter().flatten().any(|list| !list.is_empty());
         let op = if two { Op::SET_WATCHES2 } else { Op::SET_WATCHES };
         self.call(op, |out| watches.encode(out, two)).map(|_| ())
     }

@@ -48,19 +48,26 @@ pub enum SubRequest<'a> {
     GetChildren(PathWatchRequest<'a>),
 }
 
+impl SubRequest<'_> {
+    /// Whether it belongs into multiRead.
+    pub fn is_read(&self) -> bool {
+        matches!(self, SubRequest::GetData(_) | SubRequest::GetChildren(_))
+    }
+}
+
 /// Reads a multi operation by operation.
 #[derive(Clone, Debug)]
 pub struct SubRequests<'a> {
     reader: Reader<'a>,
-    reads: bool,
+    reads: Option<bool>,
     done: bool,
 }
 
 impl<'a> SubRequests<'a> {
-    /// Starts at the first header. `reads` for multiRead, which holds reads only; multi holds
-    /// writes only.
-    pub fn new(reader: Reader<'a>, reads: bool) -> SubRequests<'a> {
-        SubRequests { reader, reads, done: false }
+    /// Starts at the first header. Reads and writes in one list do not decode; whether they are of
+    /// the kind that is wanted is for the caller to see.
+    pub fn new(reader: Reader<'a>) -> SubRequests<'a> {
+        SubRequests { reader, reads: None, done: false }
     }
 
     /// The next operation, `None` behind the last one.
@@ -81,8 +88,12 @@ impl<'a> SubRequests<'a> {
                 SubRequest::Create(normal(op, &request)?, request)
             }
             Op::CREATE_TTL => {
-                let request = CreateRequest::decode_ttl(reader)?;
-                SubRequest::Create(normal(op, &request)?, request)
+                let mut request = CreateRequest::decode_ttl(reader)?;
+                let op = normal(op, &request)?;
+                if op != Op::CREATE_TTL {
+                    request.ttl_ms = -1;
+                }
+                SubRequest::Create(op, request)
             }
             Op::DELETE => SubRequest::Delete(PathVersionRequest::decode(reader)?),
             Op::SET_DATA => SubRequest::SetData(SetDataRequest::decode(reader)?),
@@ -94,8 +105,7 @@ impl<'a> SubRequests<'a> {
                 return Err(DecodeError::Value { field: "MultiHeader.type", value });
             }
         };
-        let reads = matches!(sub, SubRequest::GetData(_) | SubRequest::GetChildren(_));
-        if reads != self.reads {
+        if *self.reads.get_or_insert(sub.is_read()) != sub.is_read() {
             return Err(DecodeError::Value { field: "MultiHeader.type", value: i64::from(op.0) });
         }
         Ok(Some(sub))
@@ -129,10 +139,16 @@ mod tests {
         out.put_string("/a");
         out.put_int(-1);
         encode_end(&mut out);
-        let mut subs = SubRequests::new(Reader::new(&out), false);
+        let mut subs = SubRequests::new(Reader::new(&out));
         assert!(matches!(subs.read_next(), Ok(Some(SubRequest::Delete(_)))));
         assert!(matches!(subs.read_next(), Ok(None)));
         assert!(matches!(subs.read_next(), Ok(None)));
-        assert!(SubRequests::new(Reader::new(&out), true).read_next().is_err());
+        out.truncate(out.len() - HEADER_BYTES);
+        encode_header(&mut out, Op::GET_DATA.0, false, -1);
+        out.put_string("/a");
+        out.put_boolean(false);
+        let mut subs = SubRequests::new(Reader::new(&out));
+        assert!(matches!(subs.read_next(), Ok(Some(SubRequest::Delete(_)))));
+        assert!(subs.read_next().is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::acl::Acl;
-use crate::jute::{DecodeError, Reader, Result, Writer};
+use crate::jute::{Reader, Result, Writer};
 
 /// An ACL list that was checked for its form but not taken apart: most lists repeat, and who keeps
 /// a table of them looks the bytes up first.
@@ -43,8 +43,9 @@ impl<'a> AclList<'a> {
 /// create, create2, createContainer; with `ttl_ms` also createTTL.
 #[derive(Clone, Debug)]
 pub struct CreateRequest<'a> {
-    /// Path of the znode, or its beginning for sequential ones.
-    pub path: Cow<'a, str>,
+    /// Path of the znode, or its beginning for sequential ones. Null is told apart because it is
+    /// refused later, and otherwise than an invalid path.
+    pub path: Option<Cow<'a, str>>,
     /// First data.
     pub data: Option<&'a [u8]>,
     /// The ACL as asked for.
@@ -77,7 +78,7 @@ impl<'a> CreateRequest<'a> {
     /// Reads a CreateRequest.
     pub fn decode(reader: &mut Reader<'a>) -> Result<CreateRequest<'a>> {
         Ok(CreateRequest {
-            path: reader.string("CreateRequest.path")?,
+            path: reader.ustring("CreateRequest.path")?,
             data: reader.buffer("CreateRequest.data")?,
             acl: AclList::scan(reader)?,
             flags: reader.int("CreateRequest.flags")?,
@@ -114,8 +115,8 @@ pub fn encode_create(
 /// delete, and the check of a multi: a path and the version it must have.
 #[derive(Clone, Debug)]
 pub struct PathVersionRequest<'a> {
-    /// Path of the znode.
-    pub path: Cow<'a, str>,
+    /// Path of the znode; null is told apart because it is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The version that it must have; -1 takes any.
     pub version: i32,
 }
@@ -124,7 +125,7 @@ impl<'a> PathVersionRequest<'a> {
     /// Reads a DeleteRequest or CheckVersionRequest.
     pub fn decode(reader: &mut Reader<'a>) -> Result<PathVersionRequest<'a>> {
         Ok(PathVersionRequest {
-            path: reader.string("DeleteRequest.path")?,
+            path: reader.ustring("DeleteRequest.path")?,
             version: reader.int("DeleteRequest.version")?,
         })
     }
@@ -153,7 +154,7 @@ impl<'a> PathWatchRequest<'a> {
 /// setData.
 #[derive(Clone, Debug)]
 pub struct SetDataRequest<'a> {
-    /// Path of the znode.
+    /// Path of the znode; null reads as empty, which is as invalid.
     pub path: Cow<'a, str>,
     /// The new data; null and empty are two things.
     pub data: Option<&'a [u8]>,
@@ -166,7 +167,7 @@ impl<'a> SetDataRequest<'a> {
     #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<SetDataRequest<'a>> {
         Ok(SetDataRequest {
-            path: reader.string("SetDataRequest.path")?,
+            path: reader.ustring("SetDataRequest.path")?.unwrap_or(Cow::Borrowed("")),
             data: reader.buffer("SetDataRequest.data")?,
             version: reader.int("SetDataRequest.version")?,
         })
@@ -176,7 +177,7 @@ impl<'a> SetDataRequest<'a> {
 /// setACL.
 #[derive(Clone, Debug)]
 pub struct SetAclRequest<'a> {
-    /// Path of the znode.
+    /// Path of the znode; null reads as empty, which is as invalid.
     pub path: Cow<'a, str>,
     /// The new list as asked for.
     pub acl: AclList<'a>,
@@ -188,7 +189,7 @@ impl<'a> SetAclRequest<'a> {
     /// Reads the record.
     pub fn decode(reader: &mut Reader<'a>) -> Result<SetAclRequest<'a>> {
         Ok(SetAclRequest {
-            path: reader.string("SetACLRequest.path")?,
+            path: reader.ustring("SetACLRequest.path")?.unwrap_or(Cow::Borrowed("")),
             acl: AclList::scan(reader)?,
             version: reader.int("SetACLRequest.version")?,
         })
@@ -220,38 +221,26 @@ impl<'a> PathIntRequest<'a> {
 }
 
 /// setWatches and setWatches2: which watches a client held when it last saw `relative_zxid`.
+///
+/// A null list is told apart: it is an error, but what stands before it has been done by then.
 #[derive(Clone, Debug, Default)]
 pub struct SetWatchesRequest<'a> {
     /// The newest zxid that the client has seen.
     pub relative_zxid: i64,
-    /// Watches left by getData.
-    pub data: Vec<Cow<'a, str>>,
-    /// Watches left by exists on missing znodes.
-    pub exist: Vec<Cow<'a, str>>,
-    /// Watches left by getChildren.
-    pub child: Vec<Cow<'a, str>>,
-    /// Persistent watches; empty in setWatches.
-    pub persistent: Vec<Cow<'a, str>>,
-    /// Persistent recursive watches; empty in setWatches.
-    pub recursive: Vec<Cow<'a, str>>,
+    /// Watches left by getData, by exists on missing znodes, by getChildren, persistent ones and
+    /// persistent recursive ones. The last two are empty in setWatches.
+    pub lists: [Option<Vec<Cow<'a, str>>>; 5],
 }
 
 impl<'a> SetWatchesRequest<'a> {
-    /// Reads the record; `two` for setWatches2. A null vector is an error.
+    /// Reads the record; `two` for setWatches2.
     pub fn decode(reader: &mut Reader<'a>, two: bool) -> Result<SetWatchesRequest<'a>> {
-        let mut request = SetWatchesRequest {
-            relative_zxid: reader.long("SetWatches.relativeZxid")?,
-            ..SetWatchesRequest::default()
-        };
-        let lists = [&mut request.data, &mut request.exist, &mut request.child];
-        let more = [&mut request.persistent, &mut request.recursive];
-        for list in
-            lists.into_iter().chain(if two { Some(more) } else { None }.into_iter().flatten())
-        {
-            let field = "SetWatches.watches";
-            *list = reader.strings(field)?.ok_or(DecodeError::Null { field })?;
+        let relative_zxid = reader.long("SetWatches.relativeZxid")?;
+        let mut lists = [None, None, None, Some(Vec::new()), Some(Vec::new())];
+        for list in lists.iter_mut().take(if two { 5 } else { 3 }) {
+            *list = reader.strings("SetWatches.watches")?;
         }
-        Ok(request)
+        Ok(SetWatchesRequest { relative_zxid, lists })
     }
 }
 
@@ -345,12 +334,11 @@ impl SetWatchesRequest<'_> {
     /// Writes a SetWatches, or with `two` a SetWatches2.
     pub fn encode(&self, out: &mut Vec<u8>, two: bool) {
         out.put_long(self.relative_zxid);
-        out.put_strings(&self.data);
-        out.put_strings(&self.exist);
-        out.put_strings(&self.child);
-        if two {
-            out.put_strings(&self.persistent);
-            out.put_strings(&self.recursive);
+        for list in self.lists.iter().take(if two { 5 } else { 3 }) {
+            match list {
+                Some(list) => out.put_strings(list),
+                None => out.put_int(-1),
+            }
         }
     }
 }
@@ -373,15 +361,19 @@ mod tests {
     fn watches_go_out_as_they_came_in() {
         let request = SetWatchesRequest {
             relative_zxid: 7,
-            data: vec!["/a".into()],
-            recursive: vec!["/b".into(), "/c".into()],
-            ..SetWatchesRequest::default()
+            lists: [
+                Some(vec!["/a".into()]),
+                None,
+                Some(vec![]),
+                Some(vec![]),
+                Some(vec!["/b".into(), "/c".into()]),
+            ],
         };
         let mut out = Vec::new();
         request.encode(&mut out, true);
         let back = SetWatchesRequest::decode(&mut Reader::new(&out), true).unwrap();
         assert_eq!(back.relative_zxid, 7);
-        assert_eq!((back.data, back.recursive), (request.data, request.recursive));
+        assert_eq!(back.lists, request.lists);
         assert!(SetWatchesRequest::decode(&mut Reader::new(&out[..out.len() - 1]), true).is_err());
     }
 

@@ -323,11 +323,11 @@ fn breaks_java(op: Op, record: &[u8]) -> bool {
     let mut reader = Reader::new(record);
     match op {
         // A create of the TTL kind without a TTL passes the checks and kills the server's apply.
-        Op::CREATE_TTL => CreateRequest::decode_ttl(&mut reader)
-            .is_ok_and(|create| create.ttl_ms < 0 || quota_breaks(&create.path, create.data)),
-        Op::CREATE | Op::CREATE2 | Op::CREATE_CONTAINER => {
-            CreateRequest::decode(&mut reader).is_ok_and(|c| quota_breaks(&c.path, c.data))
-        }
+        Op::CREATE_TTL => CreateRequest::decode_ttl(&mut reader).is_ok_and(|create| {
+            create.ttl_ms < 0 || quota_breaks(create.path.as_deref().unwrap_or(""), create.data)
+        }),
+        Op::CREATE | Op::CREATE2 | Op::CREATE_CONTAINER => CreateRequest::decode(&mut reader)
+            .is_ok_and(|c| quota_breaks(c.path.as_deref().unwrap_or(""), c.data)),
         Op::SET_DATA => {
             SetDataRequest::decode(&mut reader).is_ok_and(|set| quota_breaks(&set.path, set.data))
         }

@@ -345,7 +345,8 @@ impl Replica {
         if matches!(header.op, Op::SET_WATCHES | Op::SET_WATCHES2) {
             match SetWatchesRequest::decode(reader, header.op == Op::SET_WATCHES2) {
                 Ok(request) => {
-                    let events = read.set_watches(&request, out);
+                    let (events, answer) = read.set_watches(&request, out);
+                    refused = answer;
                     conn.stats.sent += events;
                     self.stats.sent += events;
                 }
@@ -359,8 +360,10 @@ impl Replica {
         if !matches!(header.op, Op::SET_WATCHES | Op::SET_WATCHES2) {
             refused = read.answer(header.op, reader, out);
         }
-        if let Err(Refused(code)) = refused {
-            out.truncate(body);
+        if let Err(Refused { code, keep_body }) = refused {
+            if !keep_body {
+                out.truncate(body);
+            }
             out[body - 4..body].copy_from_slice(&code.0.to_be_bytes());
         }
         frame::end(out, at);

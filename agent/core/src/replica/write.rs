@@ -72,11 +72,8 @@ fn judge(preparer: &mut Preparer<'_>, op: Op, mut reader: Reader<'_>, out: &mut 
             Err(if on { Code::UNIMPLEMENTED } else { Code::RECONFIG_DISABLED })
         }),
         Op::CLOSE_SESSION => return Made::Body { digest: preparer.close_session(out) },
-        Op::MULTI => match preparer.multi(SubRequests::new(reader.clone(), false), out) {
-            Ok(()) => Ok(Ok(())),
-            // Unlike other records that do not decode, this one consumes a zxid in Apache's server.
-            Err(_) => return Made::Error(Code::MARSHALLING_ERROR),
-        },
+        // Unlike other records that do not decode, this one consumes a zxid in Apache's server.
+        Op::MULTI => Ok(preparer.multi(SubRequests::new(reader.clone()), out)),
         other => unreachable!("{other:?} is no write of a client"),
     };
     match made {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use zk_wire::multi::{SubRequest, SubRequests};
 use zk_wire::request::{CreateRequest, PathVersionRequest, SetAclRequest, SetDataRequest, flags};
-use zk_wire::{Acl, Code, DecodeError, Id, Op, StatPersisted, Writer, Zxid, path, perms};
+use zk_wire::{Acl, Code, Id, Op, StatPersisted, Writer, Zxid, path, perms};
 
 use super::outstanding::{Outstanding, View};
 use crate::config::Config;
@@ -98,11 +98,13 @@ impl Preparer<'_> {
     /// The create family. `op` decides what is stored, the flags decide about suffix and owner.
     pub fn create(&mut self, op: Op, request: &CreateRequest<'_>, out: &mut Vec<u8>) -> Prepared {
         check_flags(op, request)?;
-        if !request.path.contains('/') || request.path.contains('\0') {
+        // Apache's server trips over a null path here, and the request counts as undecodable.
+        let asked = request.path.as_deref().ok_or(Code::MARSHALLING_ERROR)?;
+        if !asked.contains('/') || asked.contains('\0') {
             return Err(Code::BAD_ARGUMENTS);
         }
         let acl = self.acl(&request.acl)?;
-        let parent_path = path::parent(&request.path).expect("there is a slash");
+        let parent_path = path::parent(asked).expect("there is a slash");
         let parent = self.view(parent_path).ok_or(Code::NO_NODE)?;
         self.permit(&parent, perms::CREATE)?;
         let sequential = matches!(
@@ -113,10 +115,10 @@ impl Preparer<'_> {
         );
         let numbered;
         let path: &str = if sequential {
-            numbered = format!("{}{:010}", request.path, parent.stat.cversion);
+            numbered = format!("{asked}{:010}", parent.stat.cversion);
             &numbered
         } else {
-            &request.path
+            asked
         };
         path::check(path).map_err(|_| Code::BAD_ARGUMENTS)?;
         if self.view(path).is_some() {
@@ -180,7 +182,7 @@ impl Preparer<'_> {
 
     /// delete.
     pub fn delete(&mut self, request: &PathVersionRequest<'_>, out: &mut Vec<u8>) -> Prepared {
-        let path = &*request.path;
+        let path = request.path.as_deref().ok_or(Code::MARSHALLING_ERROR)?;
         if !path.contains('/') || path.contains('\0') || RESERVED.contains(&path) {
             return Err(Code::BAD_ARGUMENTS);
         }
@@ -265,7 +267,7 @@ impl Preparer<'_> {
 
     /// The check of a multi.
     fn check(&mut self, request: &PathVersionRequest<'_>, out: &mut Vec<u8>) -> Prepared {
-        let path = &*request.path;
+        let path = request.path.as_deref().unwrap_or("");
         path::check(path).map_err(|_| Code::BAD_ARGUMENTS)?;
         let view = self.view(path).ok_or(Code::NO_NODE)?;
         self.permit(&view, perms::READ)?;
@@ -275,15 +277,14 @@ impl Preparer<'_> {
         Ok(())
     }
 
-    /// multi: all of it or nothing. Writes the body in either case; an error is one of decoding,
-    /// which leaves `out` as it was.
-    pub fn multi(
-        &mut self,
-        mut subs: SubRequests<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), DecodeError> {
+    /// multi: all of it or nothing. Writes the body in either case; an error is one that Apache's
+    /// server cannot pin to an operation, and nothing was done.
+    pub fn multi(&mut self, mut subs: SubRequests<'_>, out: &mut Vec<u8>) -> Prepared {
         let mut requests = Vec::new();
-        while let Some(sub) = subs.read_next()? {
+        while let Some(sub) = subs.read_next().map_err(|_| Code::MARSHALLING_ERROR)? {
+            if sub.is_read() {
+                return Err(Code::MARSHALLING_ERROR);
+            }
             requests.push(sub);
         }
         let digest = self.digest;
@@ -304,6 +305,11 @@ impl Preparer<'_> {
                     let length = (out.len() - at - 8) as i32;
                     out[at..at + 4].copy_from_slice(&op.0.to_be_bytes());
                     out[at + 4..at + 8].copy_from_slice(&length.to_be_bytes());
+                }
+                Err(Code::MARSHALLING_ERROR) => {
+                    self.outstanding.rollback();
+                    self.digest = digest;
+                    return Err(Code::MARSHALLING_ERROR);
                 }
                 Err(code) => {
                     out.truncate(at);

@@ -16,19 +16,31 @@ use crate::session::auth::{permitted, user_of};
 use crate::tree::watch_table::mark;
 use crate::tree::{DataTree, WatchTable};
 
-/// Why a read has no record.
+/// Why a read is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(pub Code);
+pub struct Refused {
+    /// The error of the reply.
+    pub code: Code,
+    /// Whether what was written so far follows the header all the same.
+    pub keep_body: bool,
+}
+
+impl Refused {
+    /// With a header only: the common case.
+    pub fn with(code: Code) -> Refused {
+        Refused { code, keep_body: false }
+    }
+}
 
 impl From<DecodeError> for Refused {
     fn from(_: DecodeError) -> Refused {
-        Refused(Code::MARSHALLING_ERROR)
+        Refused::with(Code::MARSHALLING_ERROR)
     }
 }
 
 impl From<Code> for Refused {
     fn from(code: Code) -> Refused {
-        Refused(code)
+        Refused::with(code)
     }
 }
 
@@ -54,7 +66,7 @@ pub struct Read<'a> {
 }
 
 fn some_path(path: Option<Cow<'_, str>>) -> Result<Cow<'_, str>, Refused> {
-    path.ok_or(Refused(Code::MARSHALLING_ERROR))
+    path.ok_or(Refused::with(Code::MARSHALLING_ERROR))
 }
 
 impl Read<'_> {
@@ -73,8 +85,11 @@ impl Read<'_> {
             }
             Op::GET_ACL => self.get_acl(&some_path(decode_path(reader)?)?, out),
             Op::GET_ALL_CHILDREN_NUMBER => {
-                let number = self.readable(&some_path(decode_path(reader)?)?)?;
-                out.put_int(self.tree.descendants(number) as i32);
+                let path = some_path(decode_path(reader)?)?;
+                let number = self.readable(&path)?;
+                // Asked for "" instead of "/", Apache counts "/" as well.
+                let count = self.tree.descendants(number) + u64::from(path.is_empty());
+                out.put_int(count as i32);
                 Ok(())
             }
             Op::GET_EPHEMERALS => {
@@ -86,10 +101,15 @@ impl Read<'_> {
                 Ok(())
             }
             Op::WHO_AM_I => {
-                out.put_int(self.ids.len() as i32);
-                for id in self.ids {
-                    out.put_string(id.scheme());
-                    out.put_string(user_of(id));
+                // Two identities of one user are shown once.
+                let mut shown: Vec<(&str, &str)> =
+                    self.ids.iter().map(|id| (id.scheme(), user_of(id))).collect();
+                shown.sort_unstable();
+                shown.dedup();
+                out.put_int(shown.len() as i32);
+                for (scheme, user) in shown {
+                    out.put_string(scheme);
+                    out.put_string(user);
                 }
                 Ok(())
             }
@@ -100,7 +120,7 @@ impl Read<'_> {
                 let marks = match request.number {
                     0 => mark::PERSISTENT,
                     1 => mark::RECURSIVE,
-                    _ => return Err(Refused(Code::MARSHALLING_ERROR)),
+                    _ => return Err(Refused::with(Code::MARSHALLING_ERROR)),
                 };
                 self.watches.add(self.conn, &request.path, marks);
                 out.put_int(0);
@@ -115,14 +135,14 @@ impl Read<'_> {
         let acl = self.tree.node(number).acl;
         match permitted(self.config, &self.tree.acls, acl, wanted, self.ids) {
             true => Ok(()),
-            false => Err(Refused(Code::NO_AUTH)),
+            false => Err(Refused::with(Code::NO_AUTH)),
         }
     }
 
     /// A znode that is there and may be read.
     #[inline]
     fn readable(&self, path: &str) -> Result<u32, Refused> {
-        let number = self.tree.find(path).ok_or(Refused(Code::NO_NODE))?;
+        let number = self.tree.find(path).ok_or(Refused::with(Code::NO_NODE))?;
         self.permit(number, perms::READ)?;
         Ok(number)
     }
@@ -130,7 +150,7 @@ impl Read<'_> {
     fn exists(&mut self, request: &PathWatchRequest<'_>, out: &mut Vec<u8>) -> Answer {
         let path = some_path(request.path.clone())?;
         if path.contains('\0') {
-            return Err(Refused(Code::BAD_ARGUMENTS));
+            return Err(Refused::with(Code::BAD_ARGUMENTS));
         }
         let found = self.tree.find(&path);
         if let Some(number) = found {
@@ -139,13 +159,13 @@ impl Read<'_> {
         if request.watch {
             self.watches.add(self.conn, &path, mark::DATA);
         }
-        self.tree.stat(found.ok_or(Refused(Code::NO_NODE))?).encode(out);
+        self.tree.stat(found.ok_or(Refused::with(Code::NO_NODE))?).encode(out);
         Ok(())
     }
 
     #[inline]
     fn get_data(&mut self, request: &PathWatchRequest<'_>, out: &mut Vec<u8>) -> Answer {
-        let path = request.path.as_deref().ok_or(Refused(Code::MARSHALLING_ERROR))?;
+        let path = request.path.as_deref().ok_or(Refused::with(Code::MARSHALLING_ERROR))?;
         let number = self.readable(path)?;
         if request.watch {
             self.watches.add(self.conn, path, mark::DATA);
@@ -161,7 +181,7 @@ impl Read<'_> {
         with_stat: bool,
         out: &mut Vec<u8>,
     ) -> Answer {
-        let path = request.path.as_deref().ok_or(Refused(Code::MARSHALLING_ERROR))?;
+        let path = request.path.as_deref().ok_or(Refused::with(Code::MARSHALLING_ERROR))?;
         let number = self.readable(path)?;
         if request.watch {
             self.watches.add(self.conn, path, mark::CHILD);
@@ -174,7 +194,7 @@ impl Read<'_> {
     }
 
     fn get_acl(&self, path: &str, out: &mut Vec<u8>) -> Answer {
-        let number = self.tree.find(path).ok_or(Refused(Code::NO_NODE))?;
+        let number = self.tree.find(path).ok_or(Refused::with(Code::NO_NODE))?;
         self.permit(number, perms::READ | perms::ADMIN)?;
         let acl = self.tree.node(number).acl;
         if self.permit(number, perms::ADMIN).is_ok() {
@@ -204,10 +224,10 @@ impl Read<'_> {
             3 => mark::ALL,
             4 => mark::PERSISTENT,
             5 => mark::RECURSIVE,
-            _ => return Err(Refused(Code::MARSHALLING_ERROR)),
+            _ => return Err(Refused::with(Code::MARSHALLING_ERROR)),
         };
         if self.watches.get(self.conn, &request.path) & marks == 0 {
-            return Err(Refused(Code::NO_WATCHER));
+            return Err(Refused::with(Code::NO_WATCHER));
         }
         if remove {
             self.watches.remove(self.conn, &request.path, marks);
@@ -216,10 +236,15 @@ impl Read<'_> {
     }
 
     fn multi_read(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Answer {
-        let mut subs = SubRequests::new(reader.clone(), true);
+        let mut subs = SubRequests::new(reader.clone());
         let mut requests = Vec::new();
         while let Some(sub) = subs.read_next()? {
             requests.push(sub);
+        }
+        if requests.first().is_some_and(|sub| !sub.is_read()) {
+            // Writes decode and are then refused: Apache sends the results so far, which are none.
+            encode_end(out);
+            return Err(Refused { code: Code::MARSHALLING_ERROR, keep_body: true });
         }
         for sub in requests {
             let start = out.len();
@@ -232,9 +257,9 @@ impl Read<'_> {
                     encode_header(out, Op::GET_CHILDREN.0, false, 0);
                     self.get_children(&PathWatchRequest { watch: false, ..request }, false, out)
                 }
-                _ => unreachable!("writes were refused when the request was decoded"),
+                _ => unreachable!("a list holds one kind, and the first is a read"),
             };
-            if let Err(Refused(code)) = answer {
+            if let Err(Refused { code, .. }) = answer {
                 out.truncate(start);
                 encode_error(out, code);
             }
@@ -244,43 +269,43 @@ impl Read<'_> {
     }
 
     /// setWatches and setWatches2: registers what is still as the client knows it, and writes an
-    /// event frame for what is not. Gives the number of events.
-    pub fn set_watches(&mut self, request: &SetWatchesRequest<'_>, out: &mut Vec<u8>) -> u64 {
-        let since = request.relative_zxid;
+    /// event frame for what is not. Gives the number of events, and the error of a null list.
+    pub fn set_watches(
+        &mut self,
+        request: &SetWatchesRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> (u64, Answer) {
         let mut events = 0;
-        let mut tell = |out: &mut Vec<u8>, kind, path: &str| {
-            put_event(out, Zxid::NONE, kind, path);
-            events += 1;
-        };
-        for path in &request.data {
-            match self.tree.find(path) {
-                None => tell(out, event::DELETED, path),
-                Some(n) if self.tree.node(n).mzxid > since => tell(out, event::DATA_CHANGED, path),
-                Some(_) => self.watches.add(self.conn, path, mark::DATA),
-            }
-        }
-        for path in &request.exist {
-            match self.tree.find(path) {
-                None => self.watches.add(self.conn, path, mark::DATA),
-                Some(_) => tell(out, event::CREATED, path),
-            }
-        }
-        for path in &request.child {
-            match self.tree.find(path) {
-                None => tell(out, event::DELETED, path),
-                Some(n) if self.tree.node(n).pzxid > since => {
-                    tell(out, event::CHILDREN_CHANGED, path);
+        for (number, list) in request.lists.iter().enumerate() {
+            let Some(list) = list else {
+                return (events, Err(Refused::with(Code::MARSHALLING_ERROR)));
+            };
+            for path in list {
+                match self.missed(number, path, request.relative_zxid) {
+                    Ok(marks) => self.watches.add(self.conn, path, marks),
+                    Err(kind) => {
+                        put_event(out, Zxid::NONE, kind, path);
+                        events += 1;
+                    }
                 }
-                Some(_) => self.watches.add(self.conn, path, mark::CHILD),
             }
         }
-        for path in &request.persistent {
-            self.watches.add(self.conn, path, mark::PERSISTENT);
+        (events, Ok(()))
+    }
+
+    /// Whether a watch of list `number` would have fired since: the event, or the marks to set.
+    fn missed(&self, number: usize, path: &str, since: i64) -> Result<u32, i32> {
+        let found = self.tree.find(path).map(|found| self.tree.node(found));
+        match (number, found) {
+            (0 | 2, None) => Err(event::DELETED),
+            (0, Some(node)) if node.mzxid > since => Err(event::DATA_CHANGED),
+            (1, Some(_)) => Err(event::CREATED),
+            (2, Some(node)) if node.pzxid > since => Err(event::CHILDREN_CHANGED),
+            (0 | 1, _) => Ok(mark::DATA),
+            (2, _) => Ok(mark::CHILD),
+            (3, _) => Ok(mark::PERSISTENT),
+            _ => Ok(mark::RECURSIVE),
         }
-        for path in &request.recursive {
-            self.watches.add(self.conn, path, mark::RECURSIVE);
-        }
-        events
     }
 }
 

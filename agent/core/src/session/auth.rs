@@ -82,6 +82,10 @@ fn permitted_by(config: &Config, list: &[Acl], wanted: i32, ids: &[Id]) -> bool 
     })
 }
 
+fn is_provided(config: &Config, scheme: &str) -> bool {
+    scheme == "ip" || (scheme == "digest" && config.password_digest.is_some())
+}
+
 /// Whether `id` is well formed for its scheme.
 fn is_valid(config: &Config, id: &Id) -> bool {
     match (id.scheme.as_deref(), id.id.as_deref()) {
@@ -116,6 +120,10 @@ pub fn fix_up(config: &Config, asked: &[Acl], ids: &[Id]) -> Result<Vec<Acl>, Co
                 return Err(Code::INVALID_ACL);
             }
             continue;
+        }
+        if acl.id.id.is_none() && is_provided(config, acl.id.scheme()) {
+            // A provider of Apache's trips over a null id, and the request counts as undecodable.
+            return Err(Code::MARSHALLING_ERROR);
         }
         let anyone = acl.id.scheme() == "world" && acl.id.id() == "anyone";
         if !anyone && !is_valid(config, &acl.id) {
