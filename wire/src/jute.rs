@@ -147,10 +147,17 @@ impl<'a> Reader<'a> {
 
     /// A vector of strings, `None` when null. A null element is an error.
     pub fn strings(&mut self, field: &'static str) -> Result<Option<Vec<Cow<'a, str>>>> {
+        let Some(list) = self.ustrings(field)? else { return Ok(None) };
+        let some = list.into_iter().map(|text| text.ok_or(DecodeError::Null { field }));
+        some.collect::<Result<_>>().map(Some)
+    }
+
+    /// A vector of strings that may be null, `None` when the vector is.
+    pub fn ustrings(&mut self, field: &'static str) -> Result<Option<Vec<Option<Cow<'a, str>>>>> {
         let Some(count) = self.count(field)? else { return Ok(None) };
         let mut list = Vec::with_capacity(self.capacity(count, 4));
         for _ in 0..count {
-            list.push(self.string(field)?);
+            list.push(self.ustring(field)?);
         }
         Ok(Some(list))
     }

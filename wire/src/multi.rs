@@ -49,6 +49,18 @@ pub enum SubRequest<'a> {
 }
 
 impl SubRequest<'_> {
+    /// The path, unless it is null.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            SubRequest::Create(_, request) => request.path.as_deref(),
+            SubRequest::Delete(request) | SubRequest::Check(request) => request.path.as_deref(),
+            SubRequest::SetData(request) => request.path.as_deref(),
+            SubRequest::GetData(request) | SubRequest::GetChildren(request) => {
+                request.path.as_deref()
+            }
+        }
+    }
+
     /// Whether it belongs into multiRead.
     pub fn is_read(&self) -> bool {
         matches!(self, SubRequest::GetData(_) | SubRequest::GetChildren(_))
@@ -118,11 +130,16 @@ fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
     if request.acl.is_null() {
         return Err(DecodeError::Null { field: "CreateRequest.acl" });
     }
+    if op == Op::CREATE_TTL {
+        // Flags without a TTL make a plain create of it, and are judged there.
+        return Ok(match request.flags {
+            flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL => Op::CREATE_TTL,
+            flags::CONTAINER => Op::CREATE_CONTAINER,
+            _ => Op::CREATE,
+        });
+    }
     match request.flags {
-        flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL if op == Op::CREATE_TTL => Ok(op),
-        flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL => Err(bad),
         flags::CONTAINER => Ok(Op::CREATE_CONTAINER),
-        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL if op == Op::CREATE_TTL => Ok(Op::CREATE),
         flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => Ok(op),
         _ => Err(bad),
     }

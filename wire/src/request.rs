@@ -154,8 +154,8 @@ impl<'a> PathWatchRequest<'a> {
 /// setData.
 #[derive(Clone, Debug)]
 pub struct SetDataRequest<'a> {
-    /// Path of the znode; null reads as empty, which is as invalid.
-    pub path: Cow<'a, str>,
+    /// Path of the znode; null is told apart because it is refused later.
+    pub path: Option<Cow<'a, str>>,
     /// The new data; null and empty are two things.
     pub data: Option<&'a [u8]>,
     /// The version that the znode must have; -1 takes any.
@@ -167,7 +167,7 @@ impl<'a> SetDataRequest<'a> {
     #[inline]
     pub fn decode(reader: &mut Reader<'a>) -> Result<SetDataRequest<'a>> {
         Ok(SetDataRequest {
-            path: reader.ustring("SetDataRequest.path")?.unwrap_or(Cow::Borrowed("")),
+            path: reader.ustring("SetDataRequest.path")?,
             data: reader.buffer("SetDataRequest.data")?,
             version: reader.int("SetDataRequest.version")?,
         })
@@ -204,7 +204,7 @@ pub fn decode_path<'a>(reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>> 
 /// checkWatches, removeWatches, addWatch: a path and a number.
 #[derive(Clone, Debug)]
 pub struct PathIntRequest<'a> {
-    /// Path of the watch; null reads as empty.
+    /// Path of the watch. Null is a name of its own, which no znode can have: U+0000.
     pub path: Cow<'a, str>,
     /// Watcher type, or mode of addWatch.
     pub number: i32,
@@ -214,7 +214,7 @@ impl<'a> PathIntRequest<'a> {
     /// Reads a CheckWatchesRequest, RemoveWatchesRequest or AddWatchRequest.
     pub fn decode(reader: &mut Reader<'a>) -> Result<PathIntRequest<'a>> {
         Ok(PathIntRequest {
-            path: reader.ustring("AddWatchRequest.path")?.unwrap_or(Cow::Borrowed("")),
+            path: reader.ustring("AddWatchRequest.path")?.unwrap_or(Cow::Borrowed("\0")),
             number: reader.int("AddWatchRequest.mode")?,
         })
     }
@@ -222,14 +222,15 @@ impl<'a> PathIntRequest<'a> {
 
 /// setWatches and setWatches2: which watches a client held when it last saw `relative_zxid`.
 ///
-/// A null list is told apart: it is an error, but what stands before it has been done by then.
+/// Null lists and paths are told apart: they are errors, but what stands before them has been done
+/// by then.
 #[derive(Clone, Debug, Default)]
 pub struct SetWatchesRequest<'a> {
     /// The newest zxid that the client has seen.
     pub relative_zxid: i64,
     /// Watches left by getData, by exists on missing znodes, by getChildren, persistent ones and
     /// persistent recursive ones. The last two are empty in setWatches.
-    pub lists: [Option<Vec<Cow<'a, str>>>; 5],
+    pub lists: [Option<Vec<Option<Cow<'a, str>>>>; 5],
 }
 
 impl<'a> SetWatchesRequest<'a> {
@@ -238,7 +239,7 @@ impl<'a> SetWatchesRequest<'a> {
         let relative_zxid = reader.long("SetWatches.relativeZxid")?;
         let mut lists = [None, None, None, Some(Vec::new()), Some(Vec::new())];
         for list in lists.iter_mut().take(if two { 5 } else { 3 }) {
-            *list = reader.strings("SetWatches.watches")?;
+            *list = reader.ustrings("SetWatches.watches")?;
         }
         Ok(SetWatchesRequest { relative_zxid, lists })
     }
@@ -336,8 +337,11 @@ impl SetWatchesRequest<'_> {
         out.put_long(self.relative_zxid);
         for list in self.lists.iter().take(if two { 5 } else { 3 }) {
             match list {
-                Some(list) => out.put_strings(list),
                 None => out.put_int(-1),
+                Some(list) => {
+                    out.put_int(list.len() as i32);
+                    list.iter().for_each(|path| out.put_ustring(path.as_deref()));
+                }
             }
         }
     }
@@ -362,11 +366,11 @@ mod tests {
         let request = SetWatchesRequest {
             relative_zxid: 7,
             lists: [
-                Some(vec!["/a".into()]),
+                Some(vec![Some("/a".into()), None]),
                 None,
                 Some(vec![]),
                 Some(vec![]),
-                Some(vec!["/b".into(), "/c".into()]),
+                Some(vec![Some("/b".into()), Some("/c".into())]),
             ],
         };
         let mut out = Vec::new();

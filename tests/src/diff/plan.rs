@@ -328,9 +328,8 @@ fn breaks_java(op: Op, record: &[u8]) -> bool {
         }),
         Op::CREATE | Op::CREATE2 | Op::CREATE_CONTAINER => CreateRequest::decode(&mut reader)
             .is_ok_and(|c| quota_breaks(c.path.as_deref().unwrap_or(""), c.data)),
-        Op::SET_DATA => {
-            SetDataRequest::decode(&mut reader).is_ok_and(|set| quota_breaks(&set.path, set.data))
-        }
+        Op::SET_DATA => SetDataRequest::decode(&mut reader)
+            .is_ok_and(|set| quota_breaks(set.path.as_deref().unwrap_or(""), set.data)),
         Op::MULTI => sub_records(record).any(|(op, record)| breaks_java(op, record)),
         _ => false,
     }

@@ -72,8 +72,13 @@ fn judge(preparer: &mut Preparer<'_>, op: Op, mut reader: Reader<'_>, out: &mut 
             Err(if on { Code::UNIMPLEMENTED } else { Code::RECONFIG_DISABLED })
         }),
         Op::CLOSE_SESSION => return Made::Body { digest: preparer.close_session(out) },
-        // Unlike other records that do not decode, this one consumes a zxid in Apache's server.
-        Op::MULTI => Ok(preparer.multi(SubRequests::new(reader.clone()), out)),
+        Op::MULTI => match preparer.multi(SubRequests::new(reader.clone()), out) {
+            // Unlike other records that do not decode, this one consumes a zxid in Apache's server,
+            // unless it trips over a null list.
+            Err(DecodeError::Null { .. }) => return Made::Undecodable,
+            Err(_) => return Made::Error(Code::MARSHALLING_ERROR),
+            Ok(result) => Ok(result),
+        },
         other => unreachable!("{other:?} is no write of a client"),
     };
     match made {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use zk_wire::multi::{SubRequest, SubRequests};
 use zk_wire::request::{CreateRequest, PathVersionRequest, SetAclRequest, SetDataRequest, flags};
-use zk_wire::{Acl, Code, Id, Op, StatPersisted, Writer, Zxid, path, perms};
+use zk_wire::{Acl, Code, DecodeError, Id, Op, StatPersisted, Writer, Zxid, path, perms};
 
 use super::outstanding::{Outstanding, View};
 use crate::config::Config;
@@ -227,7 +227,7 @@ impl Preparer<'_> {
 
     /// setData.
     pub fn set_data(&mut self, request: &SetDataRequest<'_>, out: &mut Vec<u8>) -> Prepared {
-        let path = &*request.path;
+        let path = request.path.as_deref().unwrap_or("");
         path::check(path).map_err(|_| Code::BAD_ARGUMENTS)?;
         let view = self.view(path).ok_or(Code::NO_NODE)?;
         self.permit(&view, perms::WRITE)?;
@@ -277,16 +277,24 @@ impl Preparer<'_> {
         Ok(())
     }
 
-    /// multi: all of it or nothing. Writes the body in either case; an error is one that Apache's
-    /// server cannot pin to an operation, and nothing was done.
-    pub fn multi(&mut self, mut subs: SubRequests<'_>, out: &mut Vec<u8>) -> Prepared {
+    /// multi: all of it or nothing. Writes the body in either case; an inner error is one that
+    /// Apache's server cannot pin to an operation, and nothing was done.
+    pub fn multi(
+        &mut self,
+        mut subs: SubRequests<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Prepared, DecodeError> {
         let mut requests = Vec::new();
-        while let Some(sub) = subs.read_next().map_err(|_| Code::MARSHALLING_ERROR)? {
-            if sub.is_read() {
-                return Err(Code::MARSHALLING_ERROR);
-            }
+        while let Some(sub) = subs.read_next()? {
             requests.push(sub);
         }
+        if requests.iter().any(|sub| sub.is_read() || sub.path().is_none()) {
+            return Ok(Err(Code::MARSHALLING_ERROR));
+        }
+        Ok(self.all_or_nothing(&requests, out))
+    }
+
+    fn all_or_nothing(&mut self, requests: &[SubRequest<'_>], out: &mut Vec<u8>) -> Prepared {
         let digest = self.digest;
         let start = out.len();
         out.put_int(requests.len() as i32);

@@ -247,6 +247,11 @@ impl Read<'_> {
             return Err(Refused { code: Code::MARSHALLING_ERROR, keep_body: true });
         }
         for sub in requests {
+            if sub.path().is_none() {
+                // Apache's server trips over it and sends the results so far.
+                encode_end(out);
+                return Err(Refused { code: Code::MARSHALLING_ERROR, keep_body: true });
+            }
             let start = out.len();
             let answer = match sub {
                 SubRequest::GetData(request) => {
@@ -281,6 +286,15 @@ impl Read<'_> {
                 return (events, Err(Refused::with(Code::MARSHALLING_ERROR)));
             };
             for path in list {
+                let Some(path) = path else {
+                    // Only the first three lists are looked up in the tree.
+                    if number < 3 {
+                        return (events, Err(Refused::with(Code::MARSHALLING_ERROR)));
+                    }
+                    let marks = if number == 3 { mark::PERSISTENT } else { mark::RECURSIVE };
+                    self.watches.add(self.conn, "\0", marks);
+                    continue;
+                };
                 match self.missed(number, path, request.relative_zxid) {
                     Ok(marks) => self.watches.add(self.conn, path, marks),
                     Err(kind) => {

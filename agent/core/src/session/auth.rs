@@ -82,8 +82,28 @@ fn permitted_by(config: &Config, list: &[Acl], wanted: i32, ids: &[Id]) -> bool 
     })
 }
 
+/// Whether an equal entry stands in the list. Apache's comparison trips over a null scheme or id,
+/// once it comes that far, and the request counts as undecodable.
+fn is_known(list: &[&Acl], acl: &Acl) -> Result<bool, Code> {
+    for known in list.iter().filter(|known| known.perms == acl.perms) {
+        if acl.id.scheme.is_none() {
+            return Err(Code::MARSHALLING_ERROR);
+        }
+        if acl.id.scheme == known.id.scheme {
+            if acl.id.id.is_none() {
+                return Err(Code::MARSHALLING_ERROR);
+            }
+            if acl.id.id == known.id.id {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether ids of the scheme are looked at.
 fn is_provided(config: &Config, scheme: &str) -> bool {
-    scheme == "ip" || (scheme == "digest" && config.password_digest.is_some())
+    matches!(scheme, "ip" | "world") || (scheme == "digest" && config.password_digest.is_some())
 }
 
 /// Whether `id` is well formed for its scheme.
@@ -103,7 +123,7 @@ fn is_valid(config: &Config, id: &Id) -> bool {
 pub fn fix_up(config: &Config, asked: &[Acl], ids: &[Id]) -> Result<Vec<Acl>, Code> {
     let mut unique: Vec<&Acl> = Vec::with_capacity(asked.len());
     for acl in asked {
-        if !unique.contains(&acl) {
+        if !is_known(&unique, acl)? {
             unique.push(acl);
         }
     }
@@ -122,7 +142,7 @@ pub fn fix_up(config: &Config, asked: &[Acl], ids: &[Id]) -> Result<Vec<Acl>, Co
             continue;
         }
         if acl.id.id.is_none() && is_provided(config, acl.id.scheme()) {
-            // A provider of Apache's trips over a null id, and the request counts as undecodable.
+            // Apache's server trips over a null id, and the request counts as undecodable.
             return Err(Code::MARSHALLING_ERROR);
         }
         let anyone = acl.id.scheme() == "world" && acl.id.id() == "anyone";

@@ -91,15 +91,20 @@ pub fn is_valid(rule: &str) -> bool {
     parse_rule(rule).is_some()
 }
 
-/// Whether a peer's address falls under a rule: same family, equal in the first bits.
+/// Whether a peer's address falls under a rule: equal in the first bits.
+///
+/// As Apache's server has it, an IPv4 peer is compared with the first four bytes of an IPv6 rule:
+/// `::/0` is for everybody.
 pub fn matches(peer: &str, rule: &str) -> bool {
     let (Some(peer), Some((address, bits))) = (parse_address(peer), parse_rule(rule)) else {
         return false;
     };
     let (peer, address) = (peer.bytes(), address.bytes());
-    if peer.len() != address.len() {
+    if peer.len() > address.len() {
         return false;
     }
+    let bits = bits.min(peer.len() as u32 * 8);
+    let address = &address[..peer.len()];
     let whole = bits as usize / 8;
     if peer[..whole] != address[..whole] {
         return false;
@@ -149,5 +154,7 @@ mod tests {
         assert!(matches("::1", "::1"));
         assert!(matches("fe80:0:0:0:0:0:0:1", "fe80::/10"));
         assert!(!matches("::1", "0.0.0.0/0"));
+        assert!(matches("1.2.3.4", "::/0"));
+        assert!(!matches("1.2.3.4", "::1"));
     }
 }
