@@ -127,9 +127,6 @@ impl<'a> SubRequests<'a> {
 /// The operation that the flags make of a create inside a multi, and what they may not be.
 fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
     let bad = DecodeError::Value { field: "CreateRequest.flags", value: request.flags.into() };
-    if request.acl.is_null() {
-        return Err(DecodeError::Null { field: "CreateRequest.acl" });
-    }
     if op == Op::CREATE_TTL {
         // Flags without a TTL make a plain create of it, and are judged there.
         return Ok(match request.flags {
@@ -137,6 +134,9 @@ fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
             flags::CONTAINER => Op::CREATE_CONTAINER,
             _ => Op::CREATE,
         });
+    }
+    if request.acl.is_null() {
+        return Err(DecodeError::Null { field: "CreateRequest.acl" });
     }
     match request.flags {
         flags::CONTAINER => Ok(Op::CREATE_CONTAINER),
