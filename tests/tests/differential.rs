@@ -44,7 +44,7 @@ fn a_genuine_server_answers_as_itself() {
     let setup = Setup { subject: APACHE, ..Setup::new(number("ZK_DIFF_SEED", 7), 2_000) };
     let Some(outcome) = tools::need(run(&setup)) else { return };
     assert!(outcome.differences.is_empty(), "{}", transcripts(&outcome));
-    assert_eq!(outcome.requests, 2_000);
+    assert!(outcome.requests >= 2_000);
 }
 
 /// Two releases differ, and the comparison sees it: 3.8 sends -1 as the zxid of watch events, for
