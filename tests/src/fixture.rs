@@ -51,7 +51,7 @@ impl Conn {
 
     /// A session by a handshake of one's own; `None` when the server closes without an answer.
     pub fn with(address: SocketAddr, request: &ConnectRequest<'_>) -> Option<Conn> {
-        let mut raw = Raw::open(address);
+        let mut raw = Raw::try_open(address)?;
         let session = raw.handshake(request)?;
         Some(Conn { raw, session, events: VecDeque::new(), next_xid: 1 })
     }

@@ -30,9 +30,19 @@ pub struct Raw {
 impl Raw {
     /// Connects.
     pub fn open(address: SocketAddr) -> Raw {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server listens");
-        stream.set_nodelay(true).expect("a socket takes its options");
-        Raw { stream, input: Vec::new() }
+        Raw::try_open(address).expect("the server takes the connection")
+    }
+
+    /// Connects; `None` when the server refuses the connection at once.
+    pub fn try_open(address: SocketAddr) -> Option<Raw> {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => {
+                stream.set_nodelay(true).ok()?;
+                Some(Raw { stream, input: Vec::new() })
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("the server listens: {error}"),
+        }
     }
 
     /// Sends bytes as they are. A peer that has gone is noticed when reading.

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::scratch::Scratch;
@@ -242,22 +243,35 @@ fn guarded(program: &Path) -> Command {
     }
 }
 
-/// Our server: `$ZK_AGENT_BIN`, or what cargo built beside this test.
+/// Our server: `$ZK_AGENT_BIN`, or what cargo builds beside this test.
 pub fn our_binary() -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("ZK_AGENT_BIN") {
-        return Ok(PathBuf::from(path));
+    match std::env::var_os("ZK_AGENT_BIN") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => built("zk-agent"),
     }
-    built("zk-agent")
 }
 
-/// A binary of the workspace, in the target directory that this program came from.
+/// A binary of the workspace, in the target directory that this program came from. Cargo does not
+/// build the binaries of other packages for a test, so it is asked to, once for each.
 pub fn built(name: &str) -> Result<PathBuf, String> {
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let dir = here.parent().and_then(|dir| match dir.ends_with("deps") {
         true => dir.parent(),
         false => Some(dir),
     });
     let path = dir.expect("a test runs from a target directory").join(name);
+    let mut done = BUILT.lock().expect("no build has panicked");
+    if let (Some(cargo), false) = (std::env::var_os("CARGO"), done.iter().any(|n| n == name)) {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "-p", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if path.parent().is_some_and(|dir| dir.ends_with("release")) {
+            build.arg("--release");
+        }
+        let status = build.status().map_err(|error| error.to_string())?;
+        assert!(status.success(), "{name} does not build");
+        done.push(name.to_owned());
+    }
     match path.is_file() {
         true => Ok(path),
         false => Err(format!("{} is not built; run cargo build --workspace", path.display())),

@@ -231,8 +231,23 @@ impl Pair {
         Some((kind, self.transcript(&all, batch.len())))
     }
 
+    /// The request whose answer is the first that differs.
+    fn request_of(&self, all: &[Both]) -> Option<&String> {
+        let (slot, left, right) = all.iter().find(|(_, l, r)| l.lines != r.lines)?;
+        let at = (0..).find(|at| left.lines.get(*at) != right.lines.get(*at))?;
+        let lines = left.lines[at.min(left.lines.len())..].iter();
+        let xid = lines.filter_map(|line| {
+            line.split(' ').find(|word| word.starts_with("xid=") && *word != "xid=-1")
+        });
+        let wanted = format!("[{slot}] {} ", xid.into_iter().next()?);
+        self.history.iter().rev().find(|line| line.starts_with(&wanted))
+    }
+
     fn transcript(&self, all: &[Both], batch: usize) -> String {
         let mut out = format!("seed {} step {} mode {:?}\n", self.seed, self.steps, self.mode);
+        if let Some(request) = self.request_of(all) {
+            out.push_str(&format!("  the request: {request}\n"));
+        }
         let shown = self.history.len().saturating_sub(HISTORY.max(batch + 4));
         for line in self.history.iter().skip(shown) {
             out.push_str(&format!("  {line}\n"));
