@@ -29,7 +29,7 @@ pub struct Source {
 
 /// Reads and checks everything.
 pub fn load(source: &Source) -> Result<Settings, Refusal> {
-    let mut values = Values::default();
+    let mut values = Values::of(source.file.clone());
     if let Some(file) = &source.file {
         read_file(file, &mut values)?;
     }
@@ -142,15 +142,8 @@ fn directories(values: &Values, source: &Source) -> Result<(PathBuf, PathBuf), R
     let given = values.text("dataDir").filter(|path| !path.is_empty()).map(PathBuf::from);
     let fallback = || source.state_dir.clone().filter(|_| source.file.is_none());
     let Some(data) = given.or_else(fallback) else {
-        let mut refusal = values.refuse(
-            "dataDir",
-            "not given",
-            "name the directory for snapshots and logs".into(),
-        );
-        if let Some(file) = &source.file {
-            refusal.origin = Origin::WholeFile(file.clone());
-        }
-        return Err(refusal);
+        let remedy = "name the directory for snapshots and logs".into();
+        return Err(values.refuse("dataDir", "not given", remedy));
     };
     let log = values.text("dataLogDir").filter(|path| !path.is_empty());
     let log = log.map_or_else(|| data.clone(), PathBuf::from);
@@ -173,13 +166,10 @@ fn client_address(
         (true, Some((_, port))) => Some(i64::from(*port)),
         (true, None) => None,
     };
-    let file = source.file.clone().unwrap_or_default();
     if default.is_none() && !values.has("clientPort") {
         let reason = "not given, and there is no other client port that this version serves";
         let remedy = "add clientPort=2181".to_owned();
-        let mut refusal = values.refuse("clientPort", reason, remedy);
-        refusal.origin = Origin::WholeFile(file);
-        return Err(refusal);
+        return Err(values.refuse("clientPort", reason, remedy));
     }
     let port = values.int("clientPort", default.unwrap_or(0), 0..=65535)? as u16;
     let listed_host = listed.map(|(host, _)| host.as_str()).filter(|host| !host.is_empty());
