@@ -68,110 +68,112 @@ fn without_a_file_it_is_a_server_on_loopback() {
     assert_eq!(settings.limits.connections_per_ip_max, 0);
 }
 
-#[test]
-fn each_refusal_names_line_value_and_remedy() {
-    let cases = [
-        ("tickTime=abc", "zoo.cfg:3: tickTime=abc: not a whole number; give digits only"),
-        ("tickTime=0", "zoo.cfg:3: tickTime=0: out of range; give a number from 1 to 107374182"),
-        ("\n# x\ntickTme=2000", "zoo.cfg:5: tickTme=2000: no such key; did you mean tickTime?"),
-        (
-            "clientPort=70000",
-            "zoo.cfg:3: clientPort=70000: out of range; give a number from 0 to \
+/// A line behind `BASE`, and what is said about it.
+const REFUSED: &[(&str, &str)] = &[
+    ("tickTime=abc", "zoo.cfg:3: tickTime=abc: not a whole number; give digits only"),
+    ("tickTime=0", "zoo.cfg:3: tickTime=0: out of range; give a number from 1 to 107374182"),
+    ("\n# x\ntickTme=2000", "zoo.cfg:5: tickTme=2000: no such key; did you mean tickTime?"),
+    (
+        "clientPort=70000",
+        "zoo.cfg:3: clientPort=70000: out of range; give a number from 0 to \
           65535",
-        ),
-        (
-            "syncEnabled=yes",
-            "zoo.cfg:3: syncEnabled=yes: neither true nor false; give true or \
+    ),
+    (
+        "syncEnabled=yes",
+        "zoo.cfg:3: syncEnabled=yes: neither true nor false; give true or \
           false",
-        ),
-        (
-            "snapshotSizeFactor=big",
-            "zoo.cfg:3: snapshotSizeFactor=big: not a number; give one \
+    ),
+    (
+        "snapshotSizeFactor=big",
+        "zoo.cfg:3: snapshotSizeFactor=big: not a number; give one \
           such as 0.33",
-        ),
-        (
-            "minSessionTimeout=9\nmaxSessionTimeout=8",
-            "zoo.cfg:3: minSessionTimeout=9: the least \
+    ),
+    (
+        "minSessionTimeout=9\nmaxSessionTimeout=8",
+        "zoo.cfg:3: minSessionTimeout=9: the least \
           timeout 9 is above the largest 8; give minSessionTimeout <= maxSessionTimeout",
-        ),
-        (
-            "maxSessionTimeout=8",
-            "zoo.cfg:3: maxSessionTimeout=8: the least timeout 6000 is above \
+    ),
+    (
+        "maxSessionTimeout=8",
+        "zoo.cfg:3: maxSessionTimeout=8: the least timeout 6000 is above \
           the largest 8; give minSessionTimeout <= maxSessionTimeout",
-        ),
-        (
-            "DigestAuthenticationProvider.digestAlg=ROT13",
-            "zoo.cfg:3: \
+    ),
+    (
+        "DigestAuthenticationProvider.digestAlg=ROT13",
+        "zoo.cfg:3: \
           DigestAuthenticationProvider.digestAlg=ROT13: no such algorithm; give SHA1, MD5, \
           SHA-256, SHA-384, SHA-512 or SHA3-256",
-        ),
-        (
-            "clientPortAddress=no.such.host.invalid",
-            "zoo.cfg:3: \
+    ),
+    (
+        "clientPortAddress=no.such.host.invalid",
+        "zoo.cfg:3: \
           clientPortAddress=no.such.host.invalid: no such host; give an address of this machine, \
           or leave it out for all",
-        ),
-        (
-            "autopurge.purgeInterval=often",
-            "zoo.cfg:3: autopurge.purgeInterval=often: no duration; \
+    ),
+    (
+        "autopurge.purgeInterval=often",
+        "zoo.cfg:3: autopurge.purgeInterval=often: no duration; \
           give hours, or 30m, 12h, 1d",
-        ),
-        (
-            "agent.logLevel=loud",
-            "zoo.cfg:3: agent.logLevel=loud: no such level; give off, error, \
+    ),
+    (
+        "agent.logLevel=loud",
+        "zoo.cfg:3: agent.logLevel=loud: no such level; give off, error, \
           warn, info, debug or trace",
-        ),
-        (
-            "sessionRequireClientSASLAuth=true",
-            "zoo.cfg:3: sessionRequireClientSASLAuth=true: SASL \
+    ),
+    (
+        "sessionRequireClientSASLAuth=true",
+        "zoo.cfg:3: sessionRequireClientSASLAuth=true: SASL \
           comes later; leave it out, and protect znodes with digest ACLs until then",
-        ),
-        (
-            "enforce.auth.enabled=true",
-            "zoo.cfg:3: enforce.auth.enabled=true: no schemes are \
+    ),
+    (
+        "enforce.auth.enabled=true",
+        "zoo.cfg:3: enforce.auth.enabled=true: no schemes are \
           given; name the schemes, such as enforce.auth.schemes=digest",
-        ),
-        (
-            "enforce.auth.enabled=true\nenforce.auth.schemes=digest,sasl",
-            "zoo.cfg:4: \
+    ),
+    (
+        "enforce.auth.enabled=true\nenforce.auth.schemes=digest,sasl",
+        "zoo.cfg:4: \
           enforce.auth.schemes=digest,sasl: the scheme sasl is not available; name digest, ip or \
           world",
-        ),
-        (
-            "connection_throttle_drop_increase=2",
-            "zoo.cfg:3: connection_throttle_drop_increase=2: \
+    ),
+    (
+        "connection_throttle_drop_increase=2",
+        "zoo.cfg:3: connection_throttle_drop_increase=2: \
           not a fraction; give a number from 0 to 1",
-        ),
-        (
-            "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888",
-            "zoo.cfg:5: \
+    ),
+    (
+        "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888",
+        "zoo.cfg:5: \
           server.3=c:2888:3888: an ensemble of several servers is not supported by this version; \
           run one standalone server: one server line at most, standaloneEnabled=true",
-        ),
-        (
-            "standaloneEnabled=false\nserver.1=a:2888:3888",
-            "zoo.cfg:3: standaloneEnabled=false: an \
+    ),
+    (
+        "standaloneEnabled=false\nserver.1=a:2888:3888",
+        "zoo.cfg:3: standaloneEnabled=false: an \
           ensemble is not supported by this version; run one standalone server: one server line \
           at most, standaloneEnabled=true",
-        ),
-        (
-            "server.1=a:2888",
-            "zoo.cfg:3: server.1=a:2888: wants host:quorumPort:electionPort\
+    ),
+    (
+        "server.1=a:2888",
+        "zoo.cfg:3: server.1=a:2888: wants host:quorumPort:electionPort\
           [:role][;[host:]clientPort]; correct the line",
-        ),
-        (
-            "weight.1=heavy",
-            "zoo.cfg:3: weight.1=heavy: a weight is a whole number; correct the \
+    ),
+    (
+        "weight.1=heavy",
+        "zoo.cfg:3: weight.1=heavy: a weight is a whole number; correct the \
           line",
-        ),
-        (
-            "x=\\u12",
-            "zoo.cfg: config file: line 3: \\u wants four hexadecimal digits; write \\\\ \
+    ),
+    (
+        "x=\\u12",
+        "zoo.cfg: config file: line 3: \\u wants four hexadecimal digits; write \\\\ \
           for a backslash",
-        ),
-        ("dataDir=", "zoo.cfg:3: dataDir=: not given; name the directory for snapshots and logs"),
-    ];
-    for (at, (text, expected)) in cases.iter().enumerate() {
+    ),
+    ("dataDir=", "zoo.cfg:3: dataDir=: not given; name the directory for snapshots and logs"),
+];
+
+#[test]
+fn each_refusal_names_line_value_and_remedy() {
+    for (at, (text, expected)) in REFUSED.iter().enumerate() {
         let refusal = of(&format!("refusal-{at}"), text).expect_err(text);
         assert_eq!(&refusal, expected);
     }
