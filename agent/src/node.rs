@@ -10,6 +10,7 @@ use zk_core::{ConnId, Effects, Event, Loader, Now, Replica};
 use zk_wire::{StatPersisted, Zxid};
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
+use crate::disk::writer::LogStats;
 use crate::disk::{
     self, DataDir, DiskError, EXIT_DISK, LogWriter, Replay, Report, SnapshotOptions, SnapshotWriter,
 };
@@ -150,6 +151,10 @@ pub struct NodeDisk {
     snapshots: SnapshotWriter,
     fresh: Vec<Report>,
     reports: VecDeque<Report>,
+    /// What the log had done at the last look, and the time of syncs between two looks that is
+    /// worth a line, in µs.
+    seen: LogStats,
+    slow_sync_us: u64,
 }
 
 impl Disk for NodeDisk {
@@ -173,6 +178,7 @@ impl Disk for NodeDisk {
             self.snapshots.take_reports(&mut fresh);
             self.reports.extend(fresh.drain(..));
             self.fresh = fresh;
+            self.look_for_slow_syncs();
         }
         Some(match self.reports.pop_front()? {
             Report::Durable(zxid) => DiskReport::Durable(zxid),
@@ -213,6 +219,16 @@ impl Disk for NodeDisk {
 }
 
 impl NodeDisk {
+    fn look_for_slow_syncs(&mut self) {
+        let stats = self.log_mut().stats();
+        let took_us = stats.sync_us - self.seen.sync_us;
+        if took_us > self.slow_sync_us {
+            let syncs = stats.syncs - self.seen.syncs;
+            log::warn!("disk: slow_sync took_ms={} syncs={syncs}", took_us / 1000);
+        }
+        self.seen = stats;
+    }
+
     fn log_mut(&mut self) -> &mut LogWriter {
         self.log.as_mut().expect("the log is open until the node is dropped")
     }
@@ -310,7 +326,7 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         dir: dir.data().to_owned(),
         cluster: dir.identity().cluster,
         compress: false,
-        keep: settings.disk.snapshots_kept.map_or(3, |count| count as usize),
+        keep: settings.disk.snapshots_kept.map_or(usize::MAX, |count| count as usize),
     };
     let wake = {
         let waker = Arc::clone(&waker);
@@ -322,6 +338,14 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     let log = LogWriter::start(found.log, settings.disk.sync, wake).map_err(data_failure)?;
     let now = clock::now();
     let node = Node::new(Replica::new(config, recovered, now), now, found.wants_snapshot);
-    let (fresh, reports) = (Vec::new(), VecDeque::new());
-    Ok((node, NodeDisk { dir, log: Some(log), snapshots, fresh, reports }))
+    let disk = NodeDisk {
+        dir,
+        seen: log.stats(),
+        log: Some(log),
+        snapshots,
+        fresh: Vec::new(),
+        reports: VecDeque::new(),
+        slow_sync_us: (settings.disk.sync_warning_ms as u64).saturating_mul(1000),
+    };
+    Ok((node, disk))
 }

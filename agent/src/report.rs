@@ -26,7 +26,7 @@ pub fn start(level: LevelFilter) {
         // Everything passes here, so that `set_level` decides.
         Err(_) => builder.filter_level(LevelFilter::Trace),
     };
-    builder.target(Target::Pipe(Box::new(Stderr::default())));
+    builder.target(Target::Pipe(Box::new(Stderr)));
     builder.format(move |out, record| out.write_all(&line(record, journal)));
     if builder.try_init().is_ok() {
         set_level(level);
@@ -87,7 +87,6 @@ fn priority(level: Level) -> u8 {
 /// Lines that nobody read.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-#[derive(Default)]
 struct Stderr;
 
 impl Write for Stderr {

@@ -39,7 +39,7 @@ const LOG_QUEUED_BYTES_MAX: usize = 64 << 20;
 /// Bytes of effects after which they are carried out within a client's batch.
 const EFFECT_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a snapshot that are asked for in one turn.
-const SNAPSHOT_SLICE_BYTES: usize = 64 << 10;
+const SNAPSHOT_SLICE_BYTES: usize = 32 << 10;
 /// How long a stopping server waits for what is on its way, in ms.
 const STOP_MS: i64 = 4000;
 
@@ -304,10 +304,10 @@ impl<C: Core, D: Disk> Server<C, D> {
     }
 
     fn serve_clients(&mut self) {
-        if !self.may_serve() {
-            return;
-        }
         for _ in 0..self.parts.clients.ready_count() {
+            if !self.may_serve() {
+                return;
+            }
             if let Some(slot) = self.parts.clients.pop_ready() {
                 self.serve_client(slot);
             }
@@ -337,7 +337,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     break;
                 }
                 Item::Refused(why) => {
-                    log::info!("net: refused conn={slot} reason=\"{why}\"");
+                    log::debug!("net: refused conn={slot} reason=\"{why}\"");
                     batch.ended = true;
                     break;
                 }

@@ -111,6 +111,7 @@ fn assemble<C: Core, D: Disk>(
     let listener = Listener::bind(address, settings.backlog)
         .map_err(system(&format!("listen on {address}")))?;
     let address = listener.address();
+    check_directories(&settings)?;
     let systemd = Systemd::from_environment();
     let (core, disk) = recover(Recovery {
         settings: &settings,
@@ -141,6 +142,23 @@ fn assemble<C: Core, D: Disk>(
     );
     server.announce(&format!("Serving clients on {address}"));
     Ok(server)
+}
+
+/// Makes the data directories unless `datadir.autocreate` says not to. Exit 3 as Apache's server.
+fn check_directories(settings: &Settings) -> Result<(), Failure> {
+    for dir in [&settings.data_dir, &settings.log_dir] {
+        let made = match settings.disk.create_directories {
+            true => std::fs::create_dir_all(dir),
+            false => Ok(()),
+        };
+        let readable = made.and_then(|()| std::fs::read_dir(dir));
+        let failure = |e| {
+            let dir = dir.display();
+            Failure::Data(3, format!("data directory {dir} is not accessible: {e}"))
+        };
+        readable.map_err(failure)?;
+    }
+    Ok(())
 }
 
 fn system(what: &str) -> impl FnOnce(io::Error) -> Failure + use<> {

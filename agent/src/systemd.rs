@@ -60,11 +60,11 @@ impl Systemd {
 
     /// A full turn of the loop is done, the only proof of life that counts.
     pub fn after_turn(&mut self, now_ms: i64) {
-        if let Some(interval_ms) = self.watchdog_ms {
-            if now_ms >= self.next_ms {
-                self.next_ms = now_ms + interval_ms;
-                self.tell(&[NotifyState::Watchdog]);
-            }
+        if let Some(interval_ms) = self.watchdog_ms
+            && now_ms >= self.next_ms
+        {
+            self.next_ms = now_ms + interval_ms;
+            self.tell(&[NotifyState::Watchdog]);
         }
     }
 

@@ -20,7 +20,7 @@ use zk_wire::{Zxid, frame};
 
 /// Says what it was told, and answers each frame by its first byte: `e` echoes it, `w` logs it and
 /// answers when it is durable, `b` answers with as many MiB as the second byte says, `p` pauses
-/// the client until somebody else sends `r`, `c` closes.
+/// the client until somebody else sends `r`, `c` closes, `f` sends 1 MiB to client 0.
 struct Echo {
     told: Sender<String>,
     waiting: Vec<(Zxid, ConnId)>,
@@ -47,6 +47,7 @@ impl Echo {
                 self.waiting.push((zxid, conn));
             }
             Some(b'b') => Echo::reply(effects, conn, &vec![7; usize::from(request[1]) << 20]),
+            Some(b'f') => Echo::reply(effects, ConnId(0), &vec![7; 1 << 20]),
             Some(b'p') => {
                 self.paused.push(conn);
                 effects.list.push(Effect::Pause { conn });
@@ -376,6 +377,26 @@ fn a_slow_reader_is_not_read_until_it_reads() {
     for _ in 0..80 {
         assert_eq!(receive(&mut slow).len(), 1 << 20);
     }
+}
+
+/// Goal: a client that doesn't read what it never asked for is closed at a bound, and only it.
+/// Method: another client makes the core send it 1 MiB a time.
+#[test]
+fn a_flood_of_events_closes_who_does_not_read() {
+    let running = run(&[]);
+    let mut victim = running.client();
+    let mut other = running.client();
+    for _ in 0..64 {
+        send(&mut other, b"f");
+    }
+    running.wait_for("closed 0");
+    send(&mut other, b"e");
+    assert_eq!(receive(&mut other), b"e");
+    let mut received = 0;
+    while let Ok(count @ 1..) = victim.read(&mut [0; 65_536]) {
+        received += count;
+    }
+    assert!(received < 40 << 20, "{received} bytes were queued or sent");
 }
 
 #[test]

@@ -66,11 +66,12 @@ impl Framing {
         if self.skip > 0 {
             return self.skip_rest(bytes, length_max);
         }
-        if !self.greeted && bytes.len() >= 4 {
-            if let Some(word) = four_letter(&bytes[..4]) {
-                let mask = bytes[4..].first_chunk().map(|mask| i64::from_be_bytes(*mask));
-                return (Item::Word(word, mask.filter(|_| word == Word::Stmk)), bytes.len());
-            }
+        if !self.greeted
+            && bytes.len() >= 4
+            && let Some(word) = four_letter(&bytes[..4])
+        {
+            let mask = bytes[4..].first_chunk().map(|mask| i64::from_be_bytes(*mask));
+            return (Item::Word(word, mask.filter(|_| word == Word::Stmk)), bytes.len());
         }
         match cut(bytes, length_max) {
             Cut::Frame { length } => {

@@ -25,6 +25,8 @@ pub struct Listener {
     ready: bool,
     /// Don't accept before this time, `Now::mono_ms`.
     resume_ms: i64,
+    /// The last attempt ended in an error, which was told.
+    failing: bool,
 }
 
 impl Listener {
@@ -41,7 +43,7 @@ impl Listener {
         };
         let socket = TcpListener::from_std(std::net::TcpListener::from(fd));
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, ready: false, resume_ms: 0 })
+        Ok(Listener { socket, address, ready: false, resume_ms: 0, failing: false })
     }
 
     /// Where it listens, with the port that the kernel chose if 0 was asked for.
@@ -69,11 +71,13 @@ impl Listener {
         self.ready.then_some(self.resume_ms)
     }
 
-    /// The next connection, if any. After an error there is a pause.
+    /// The next connection, if any. After an error there is a pause; the same trouble is told
+    /// once and not again at each attempt.
     pub fn accept(&mut self, now_ms: i64) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         loop {
             match self.socket.accept() {
                 Ok((socket, peer)) => {
+                    self.failing = false;
                     let ip = peer.ip().to_canonical();
                     return Ok(Some((socket, SocketAddr::new(ip, peer.port()))));
                 }
@@ -85,7 +89,8 @@ impl Listener {
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => continue,
                     _ => {
                         self.resume_ms = now_ms + ACCEPT_PAUSE_MS;
-                        return Err(e);
+                        let told = std::mem::replace(&mut self.failing, true);
+                        return if told { Ok(None) } else { Err(e) };
                     }
                 },
             }

@@ -79,6 +79,8 @@ struct Given {
 /// All values, the last one of each key.
 #[derive(Debug, Default)]
 pub struct Values {
+    /// The file that most of them come from.
+    file: Option<PathBuf>,
     given: BTreeMap<String, Given>,
     warnings: RefCell<Vec<Warning>>,
     asked: RefCell<BTreeSet<String>>,
@@ -91,6 +93,11 @@ fn is_secret(key: &str) -> bool {
 }
 
 impl Values {
+    /// None yet; `file` is where most of them will come from.
+    pub fn of(file: Option<PathBuf>) -> Values {
+        Values { file, ..Values::default() }
+    }
+
     /// Sets a value; a later one wins.
     pub fn set(&mut self, key: &str, value: &str, origin: Origin) {
         self.given.insert(key.to_owned(), Given { value: value.to_owned(), origin });
@@ -150,12 +157,15 @@ impl Values {
         self.text(key).map_or(default, |text| text.eq_ignore_ascii_case("true"))
     }
 
-    /// A refusal of a key that is given (or missing: then of the whole).
+    /// A refusal of a key that is given; or missing, then of the whole file.
     pub fn refuse(&self, key: &str, reason: &str, remedy: String) -> Refusal {
         let (given, origin) = match self.given.get(key) {
             Some(given) if is_secret(key) => (format!("{key}=..."), given.origin.clone()),
             Some(given) => (format!("{key}={}", given.value), given.origin.clone()),
-            None => (key.to_owned(), Origin::CommandLine),
+            None => {
+                let file = self.file.clone().map(Origin::WholeFile);
+                (key.to_owned(), file.unwrap_or(Origin::CommandLine))
+            }
         };
         Refusal { origin, given, reason: reason.to_owned(), remedy }
     }
@@ -218,11 +228,11 @@ impl Values {
     }
 
     fn check_unknown(&self, name: &str) -> Result<(), Refusal> {
-        if let Some(rest) = name.strip_prefix("zookeeper.") {
-            if keys::find(rest).is_some() {
-                self.warn(name, format!("has no effect; in a file write {rest}"));
-                return Ok(());
-            }
+        if let Some(rest) = name.strip_prefix("zookeeper.")
+            && keys::find(rest).is_some()
+        {
+            self.warn(name, format!("has no effect; in a file write {rest}"));
+            return Ok(());
         }
         if let Some(meant) = keys::nearest(name) {
             let remedy = format!("did you mean {meant}?");

@@ -54,6 +54,7 @@ const GROUP_COMMIT: &str = "the log is synced as soon as the disk is free, witho
 const WATCHES: &str = "watches have one compact structure; there is nothing to choose";
 const THROTTLER: &str = "requests in flight are bounded by globalOutstandingLimit and by bytes";
 const CACHE: &str = "replies are written from the tree without a cache";
+const SEGMENTS: &str = "log segments are preallocated and sized by what is written";
 const TEST_ONLY: &str = "meant for Apache's own tests";
 
 const fn key(name: &'static str, shape: Shape, fate: Fate) -> Key {
@@ -77,10 +78,10 @@ pub const KEYS: &[Key] = &[
     key("clientPortListenBacklog", Int, Honoured),
     key("maxCnxns", Int, Honoured),
     key("globalOutstandingLimit", Int, Honoured),
-    key("preAllocSize", Int, Honoured),
+    key("preAllocSize", Int, Moot(SEGMENTS)),
     key("snapCount", Int, Honoured),
     key("snapSizeLimitInKb", Int, Honoured),
-    key("txnLogSizeLimitInKb", Int, Honoured),
+    key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS)),
     key("commitLogCount", Int, Later(QUORUM)),
     key("snapshotSizeFactor", Decimal, Later(QUORUM)),
     key("fsync.warningthresholdms", Int, Honoured),
@@ -103,7 +104,11 @@ pub const KEYS: &[Key] = &[
     key("closeSessionTxn.enabled", Switch, Honoured),
     key("serializeLastProcessedZxid.enabled", Switch, Moot("our snapshots always hold their zxid")),
     key("snapshot.compression.method", Text, Moot("our snapshots have a format of their own")),
-    key("snapshot.trust.empty", Switch, Honoured),
+    key(
+        "snapshot.trust.empty",
+        Switch,
+        Moot("logs without a snapshot are read when they are complete"),
+    ),
     key("datadir.autocreate", Switch, Honoured),
     key("db.autocreate", Switch, Later(QUORUM)),
     key("enforceQuota", Switch, Honoured),
@@ -199,7 +204,7 @@ pub const KEYS: &[Key] = &[
     key("forceSnapshotSync", Switch, Later(QUORUM)),
     key("messageTracker.Enabled", Switch, Later(QUORUM)),
     key("messageTracker.BufferSize", Int, Later(QUORUM)),
-    key("readonlymode.enabled", Switch, Later(QUORUM)),
+    key("readonlymode.enabled", Switch, Honoured),
     // Who may do what.
     key("DigestAuthenticationProvider.enabled", Switch, Honoured),
     key("DigestAuthenticationProvider.superDigest", Text, Honoured),

@@ -9,7 +9,9 @@ use zk_core::Config;
 use crate::settings::given::{Origin, Refusal, Values};
 use crate::settings::properties::{Entry, parse_properties};
 use crate::settings::servers::{Role, ServerList};
-use crate::settings::{ClientLimits, DiskSettings, Settings, ThrottleSettings, Whitelist, digest};
+use crate::settings::{
+    ClientLimits, DiskSettings, Settings, ThrottleSettings, Whitelist, Word, digest,
+};
 
 const ANY: i64 = i64::MAX;
 const INT_MAX: i64 = i32::MAX as i64;
@@ -29,7 +31,12 @@ pub struct Source {
 
 /// Reads and checks everything.
 pub fn load(source: &Source) -> Result<Settings, Refusal> {
-    let mut values = Values::default();
+    let values = read(source)?;
+    assemble(source, &values)
+}
+
+fn read(source: &Source) -> Result<Values, Refusal> {
+    let mut values = Values::of(source.file.clone());
     if let Some(file) = &source.file {
         read_file(file, &mut values)?;
     }
@@ -38,23 +45,26 @@ pub fn load(source: &Source) -> Result<Settings, Refusal> {
         values.set_default(name, value.trim(), Origin::CommandLine);
     }
     values.check_names()?;
-    let list = server_list(&values, source.file.as_deref())?;
-    let (data_dir, log_dir) = directories(&values, source)?;
-    let settings = Settings {
+    Ok(values)
+}
+
+fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
+    let list = server_list(values, source.file.as_deref())?;
+    let (data_dir, log_dir) = directories(values, source)?;
+    Ok(Settings {
         file: source.file.clone(),
         data_dir,
         log_dir,
-        client_address: client_address(&values, source, &list)?,
-        backlog: backlog(&values)?,
-        limits: client_limits(&values, source)?,
-        disk: disk(&values)?,
-        throttle: throttle(&values)?,
-        whitelist: whitelist(&values),
-        log_level: log_level(&values)?,
-        core: core(&values)?,
+        client_address: client_address(values, source, &list)?,
+        backlog: backlog(values)?,
+        limits: client_limits(values, source)?,
+        disk: disk(values)?,
+        throttle: throttle(values)?,
+        whitelist: whitelist(values),
+        log_level: log_level(values)?,
+        core: core(values)?,
         warnings: values.take_warnings(),
-    };
-    Ok(settings)
+    })
 }
 
 fn read_file(path: &Path, values: &mut Values) -> Result<(), Refusal> {
@@ -142,15 +152,8 @@ fn directories(values: &Values, source: &Source) -> Result<(PathBuf, PathBuf), R
     let given = values.text("dataDir").filter(|path| !path.is_empty()).map(PathBuf::from);
     let fallback = || source.state_dir.clone().filter(|_| source.file.is_none());
     let Some(data) = given.or_else(fallback) else {
-        let mut refusal = values.refuse(
-            "dataDir",
-            "not given",
-            "name the directory for snapshots and logs".into(),
-        );
-        if let Some(file) = &source.file {
-            refusal.origin = Origin::WholeFile(file.clone());
-        }
-        return Err(refusal);
+        let remedy = "name the directory for snapshots and logs".into();
+        return Err(values.refuse("dataDir", "not given", remedy));
     };
     let log = values.text("dataLogDir").filter(|path| !path.is_empty());
     let log = log.map_or_else(|| data.clone(), PathBuf::from);
@@ -173,13 +176,10 @@ fn client_address(
         (true, Some((_, port))) => Some(i64::from(*port)),
         (true, None) => None,
     };
-    let file = source.file.clone().unwrap_or_default();
     if default.is_none() && !values.has("clientPort") {
         let reason = "not given, and there is no other client port that this version serves";
         let remedy = "add clientPort=2181".to_owned();
-        let mut refusal = values.refuse("clientPort", reason, remedy);
-        refusal.origin = Origin::WholeFile(file);
-        return Err(refusal);
+        return Err(values.refuse("clientPort", reason, remedy));
     }
     let port = values.int("clientPort", default.unwrap_or(0), 0..=65535)? as u16;
     let listed_host = listed.map(|(host, _)| host.as_str()).filter(|host| !host.is_empty());
@@ -228,19 +228,15 @@ fn disk(values: &Values) -> Result<DiskSettings, Refusal> {
         values.warn("autopurge.snapRetainCount", "is raised to 3, the least");
     }
     let purge = purge_wanted(values)?;
-    let roll_kib = values.int("txnLogSizeLimitInKb", -1, -1..=ANY >> 10)?;
     let sync = values.text("forceSync") != Some("no");
     if !sync {
         values.warn("forceSync", "acknowledged writes are lost when the power goes");
     }
     Ok(DiskSettings {
-        preallocate_bytes: (values.int("preAllocSize", 65_536, 0..=INT_MAX)? as u64) << 10,
-        segment_bytes_max: (roll_kib > 0).then_some((roll_kib as u64) << 10),
         sync,
         sync_warning_ms: values.int("fsync.warningthresholdms", 1000, 0..=ANY)?,
         snapshots_kept: purge.then_some(kept.max(3) as u32),
         create_directories: values.flag("datadir.autocreate", true),
-        trust_empty: values.flag("snapshot.trust.empty", false),
     })
 }
 
@@ -282,9 +278,12 @@ fn throttle(values: &Values) -> Result<ThrottleSettings, Refusal> {
 
 fn whitelist(values: &Values) -> Whitelist {
     const KEY: &str = "4lw.commands.whitelist";
-    let (whitelist, unknown) = Whitelist::parse(values.text(KEY).unwrap_or("srvr"));
+    let (mut whitelist, unknown) = Whitelist::parse(values.text(KEY).unwrap_or("srvr"));
     if !unknown.is_empty() {
         values.warn(KEY, format!("no such words: {}", unknown.join(", ")));
+    }
+    if values.flag("readonlymode.enabled", false) {
+        whitelist.enable(Word::Isro);
     }
     whitelist
 }
@@ -398,4 +397,27 @@ fn enforced_schemes(values: &Values, digest: bool) -> Result<Vec<String>, Refusa
         }
     }
     Ok(schemes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::settings::keys::{Fate, KEYS};
+
+    /// Goal: a key is called honoured if and only if something asks for it.
+    #[test]
+    fn every_honoured_key_is_read() {
+        let on = ("enforce.auth.enabled".to_owned(), "true".to_owned());
+        let schemes = ("enforce.auth.schemes".to_owned(), "ip".to_owned());
+        let overrides = vec![on, schemes];
+        let state_dir = Some(PathBuf::from("/x"));
+        let source = Source { overrides, state_dir, ..Source::default() };
+        let values = read(&source).unwrap();
+        assemble(&source, &values).unwrap();
+        let honoured = KEYS.iter().filter(|key| key.fate == Fate::Honoured);
+        let honoured: BTreeSet<String> = honoured.map(|key| key.name.to_owned()).collect();
+        assert_eq!(values.asked(), honoured);
+    }
 }

@@ -73,10 +73,6 @@ pub struct ClientLimits {
 /// What to do with the disk.
 #[derive(Clone, Debug)]
 pub struct DiskSettings {
-    /// Bytes of a log segment that are preallocated (`preAllocSize`); 0 for as it comes.
-    pub preallocate_bytes: u64,
-    /// Bytes after which a new segment is begun; `None` for no such limit.
-    pub segment_bytes_max: Option<u64>,
     /// Whether txns are synced before they are acknowledged.
     pub sync: bool,
     /// Duration of a sync in ms above which it is logged.
@@ -85,8 +81,6 @@ pub struct DiskSettings {
     pub snapshots_kept: Option<u32>,
     /// Whether missing directories are made.
     pub create_directories: bool,
-    /// Whether logs without a snapshot are believed (Apache's directories only).
-    pub trust_empty: bool,
 }
 
 /// The token bucket in front of handshakes (Apache's "BlueThrottle").
@@ -131,7 +125,7 @@ impl fmt::Display for Settings {
         writeln!(f, "nio.sessionlessCnxnTimeout={}", limits.handshake_ms)?;
         writeln!(f, "snapCount={}", core.snapshot_txns)?;
         writeln!(f, "snapSizeLimitInKb={}", core.snapshot_log_bytes >> 10)?;
-        writeln!(f, "preAllocSize={}", disk.preallocate_bytes >> 10)?;
+        writeln!(f, "fsync.warningthresholdms={}", disk.sync_warning_ms)?;
         writeln!(f, "forceSync={}", if disk.sync { "yes" } else { "no" })?;
         match disk.snapshots_kept {
             Some(count) => writeln!(f, "autopurge.snapRetainCount={count}")?,

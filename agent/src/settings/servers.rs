@@ -60,7 +60,10 @@ fn check_group_or_weight(key: &str, value: &str) -> Result<(), &'static str> {
     }
 }
 
-fn server(value: &str) -> Result<(Role, Option<(String, u16)>), &'static str> {
+/// Host and port; an empty host is any.
+type Client = (String, u16);
+
+fn server(value: &str) -> Result<(Role, Option<Client>), &'static str> {
     const FORM: &str = "wants host:quorumPort:electionPort[:role][;[host:]clientPort]";
     let mut parts = value.split(';');
     let addresses = parts.next().unwrap_or("");
@@ -80,7 +83,7 @@ fn server(value: &str) -> Result<(Role, Option<(String, u16)>), &'static str> {
     Ok((role.ok_or(FORM)?, plain))
 }
 
-fn client_address(text: Option<&str>) -> Result<Option<(String, u16)>, &'static str> {
+fn client_address(text: Option<&str>) -> Result<Option<Client>, &'static str> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let host = host.trim_start_matches('[').trim_end_matches(']');
