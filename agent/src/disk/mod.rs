@@ -19,6 +19,8 @@ pub mod writer;
 pub mod snapshot;
 pub mod purge;
 pub mod snapshotter;
+pub mod replay;
+pub mod apache;
 pub mod recover;
 
 #[cfg(test)]
@@ -28,7 +30,8 @@ mod life_tests;
 
 pub use error::{DiskError, EXIT_DISK, EXIT_REFUSED};
 pub use layout::DataDir;
-pub use recover::{Recovery, Replay, recover};
+pub use recover::{Recovery, recover};
+pub use replay::Replay;
 pub use report::Report;
 pub use snapshotter::{SnapshotOptions, SnapshotWriter};
 pub use writer::{LogPosition, LogWriter};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use zk_wire::{StatPersisted, Zxid};
 
-use super::recover::{Recovery, Replay, recover};
+use super::recover::{Recovery, recover};
+use super::replay::Replay;
 use super::{DataDir, DiskError, LogWriter, Report};
 
 /// A directory below the system's temporary one.
@@ -135,6 +136,12 @@ impl Log {
         self.writer.submit();
         self.wait(|report| matches!(report, Report::Durable(zxid) if *zxid >= last));
     }
+}
+
+/// Bytes from hex digits; white space is skipped.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
 /// The bytes of a test txn.
