@@ -9,3 +9,6 @@ pub mod stream;
 pub mod snapshot;
 pub mod import;
 pub mod export;
+
+#[cfg(test)]
+mod import_tests;
