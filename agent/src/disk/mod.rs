@@ -27,6 +27,8 @@ pub mod recover;
 mod testing;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod crash_tests;
 
 pub use error::{DiskError, EXIT_DISK, EXIT_REFUSED};
 pub use layout::DataDir;
