@@ -22,6 +22,9 @@ const PAGE: usize = 4096;
 /// A batch: the first and the last zxid, and how long each txn is.
 type Batch = (i64, i64, fn(i64) -> usize);
 
+/// Txns by zxid.
+type Txns = Vec<(i64, Vec<u8>)>;
+
 /// Runs the writer over a new segment of `size` bytes; the file after each batch, and at the end.
 fn write(name: &str, size: u64, batches: &[Batch]) -> Vec<Vec<u8>> {
     let test = TestDir::new(name);
@@ -47,7 +50,7 @@ fn write(name: &str, size: u64, batches: &[Batch]) -> Vec<Vec<u8>> {
 }
 
 /// What a scan finds: the txns in order and where the log ends.
-fn scan(image: &Vec<u8>) -> Result<(Vec<(i64, Vec<u8>)>, Outcome), String> {
+fn scan(image: &Vec<u8>) -> Result<(Txns, Outcome), String> {
     let header = Header::read(image).unwrap()?;
     let part = Part { path: Path::new("log"), header, source: image };
     let mut found = Vec::new();

@@ -22,6 +22,7 @@ pub mod snapshotter;
 pub mod replay;
 pub mod apache;
 pub mod recover;
+pub mod tools;
 
 #[cfg(test)]
 mod testing;
