@@ -87,14 +87,24 @@ impl std::fmt::Display for DiskError {
                 path.display()
             ),
             DiskError::Identity { path, detail } => write!(f, "{}: {detail}", path.display()),
-            DiskError::Corrupt { path, offset, last_good, detail } => write!(
-                f,
-                "{} is damaged at offset {offset}: {detail}; everything up to zxid {last_good} is \
-                 fine; restore the file from a copy, or give up what follows with `zk-agent log \
-                 --cut {offset} {}`",
-                path.display(),
-                path.display()
-            ),
+            DiskError::Corrupt { path, offset, last_good, detail } => {
+                let shown = path.display();
+                write!(
+                    f,
+                    "{shown} is damaged at offset {offset}: {detail}; everything up to zxid \
+                     {last_good} is fine; restore the file from a copy"
+                )?;
+                // Only our own segments can be cut; Apache's files are never changed.
+                let ours =
+                    path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("log-"));
+                if ours {
+                    write!(
+                        f,
+                        ", or give up what follows with `zk-agent log --cut {offset} {shown}`"
+                    )?;
+                }
+                Ok(())
+            }
             DiskError::History { detail, remedy } => write!(f, "{detail}; {remedy}"),
             DiskError::Replay { path, detail } => {
                 write!(f, "{} cannot be loaded: {detail}", path.display())

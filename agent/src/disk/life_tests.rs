@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use zk_wire::Zxid;
 
@@ -158,4 +159,88 @@ fn snapshots_without_any_good_one_and_without_the_whole_log_are_refused() {
     fs::write(path, b"").unwrap();
     let error = recover_all(&test.0).unwrap_err();
     assert!(error.to_string().contains("no snapshot that can be read"), "{error}");
+}
+
+/// Goal: when there is no room for the next segment, writes are refused early enough that all of
+/// those handed over still fit, and go on by themselves when there is room.
+/// Method: "no room" is a directory that is not there: segments that are open stay writable.
+#[test]
+fn a_full_disk_refuses_early_and_recovers_by_itself() {
+    let test = TestDir::new("full");
+    let (dir, recovery, _) = recover_all(&test.0).unwrap();
+    let mut log = Log::start(recovery);
+    let ours = test.0.join("zk-agent");
+    let aside = test.0.join("aside");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while list_segments(&ours).unwrap().len() < 2 {
+        assert!(Instant::now() < deadline, "the next segment is made ahead");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    fs::rename(&ours, &aside).unwrap();
+    let mut last = 0;
+    let mut reports = Vec::new();
+    while !reports.contains(&Report::Space(false)) {
+        assert!(last < 4000, "2 MiB are refused before they are full");
+        reports.clear();
+        for _ in 0..10 {
+            last += 1;
+            log.writer.append(Zxid(last), &txn(last, 1000));
+        }
+        log.writer.submit();
+        log.wait_durable_into(last, &mut reports);
+    }
+    assert!(!log.writer.has_space());
+    assert!(last > 1000, "the first segment and the reserve were used, last={last}");
+    // One more turn was already on its way.
+    log.write(last + 1..=last + 50, 1000);
+    fs::rename(&aside, &ours).unwrap();
+    log.wait(|report| *report == Report::Space(true));
+    log.write(last + 51..=last + 3000, 1000);
+    log.writer.close().unwrap();
+    drop(dir);
+    let (_dir, _, state) = recover_all(&test.0).unwrap();
+    assert_txns(&state, 1..=last + 3000, 1000);
+}
+
+/// Goal: txns that do not fit any more wait, without being acknowledged, and are not lost.
+#[test]
+fn what_was_handed_over_waits_for_room() {
+    let test = TestDir::new("waits");
+    let (dir, recovery, _) = recover_all(&test.0).unwrap();
+    let ours = test.0.join("zk-agent");
+    let mut log = Log::start(recovery);
+    log.write(1..=1, 10);
+    fs::rename(&ours, test.0.join("aside")).unwrap();
+    for zxid in 2..=8000 {
+        log.writer.append(Zxid(zxid), &txn(zxid, 1000));
+    }
+    log.writer.submit();
+    let report = log.wait(|report| *report == Report::Space(false));
+    assert_eq!(report, Report::Space(false));
+    assert!(log.writer.queued_bytes() > 4 << 20);
+    fs::rename(test.0.join("aside"), &ours).unwrap();
+    log.wait_durable(8000);
+    drop((log, dir));
+    let (_dir, _, state) = recover_all(&test.0).unwrap();
+    assert_eq!(state.txns.len(), 8000);
+}
+
+#[test]
+fn closing_without_room_says_what_is_not_written() {
+    let test = TestDir::new("close");
+    let (dir, recovery, _) = recover_all(&test.0).unwrap();
+    let mut log = Log::start(recovery);
+    fs::rename(test.0.join("zk-agent"), test.0.join("aside")).unwrap();
+    for zxid in 1..=8000 {
+        log.writer.append(Zxid(zxid), &txn(zxid, 1000));
+    }
+    log.writer.submit();
+    log.wait(|report| *report == Report::Space(false));
+    let error = log.writer.close().unwrap_err();
+    assert!(error.contains("no room"), "{error}");
+    fs::rename(test.0.join("aside"), test.0.join("zk-agent")).unwrap();
+    drop(dir);
+    let (_dir, recovery, state) = recover_all(&test.0).unwrap();
+    assert!(recovery.last < Zxid(8000));
+    assert_txns(&state, 1..=recovery.last.0, 1000);
 }

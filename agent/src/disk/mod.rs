@@ -19,16 +19,22 @@ pub mod writer;
 pub mod snapshot;
 pub mod purge;
 pub mod snapshotter;
+pub mod replay;
+pub mod apache;
 pub mod recover;
+pub mod tools;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod crash_tests;
 
 pub use error::{DiskError, EXIT_DISK, EXIT_REFUSED};
 pub use layout::DataDir;
-pub use recover::{Recovery, Replay, recover};
+pub use recover::{Recovery, recover};
+pub use replay::Replay;
 pub use report::Report;
 pub use snapshotter::{SnapshotOptions, SnapshotWriter};
 pub use writer::{LogPosition, LogWriter};

@@ -134,6 +134,7 @@ struct State {
     release: Option<Zxid>,
     segments: Vec<SegmentInfo>,
     spares: Vec<PathBuf>,
+    closing: bool,
     stop: bool,
 }
 
@@ -189,7 +190,8 @@ impl Preparer {
         self.shared.hurry.store(true, Ordering::Relaxed);
     }
 
-    /// Waits for segment `serial` with at least `size` bytes; `None` when stopped before.
+    /// Waits for segment `serial` with at least `size` bytes; `None` when stopped before, or when
+    /// the log is being closed and there is no room.
     pub fn take(&self, serial: u64, size: u64) -> Option<Prepared> {
         self.hurry();
         let mut state = self.shared.lock();
@@ -205,7 +207,7 @@ impl Preparer {
                 self.shared.hurry.store(false, Ordering::Relaxed);
                 return Some(ready);
             }
-            if state.stop {
+            if state.stop || (state.closing && self.is_full()) {
                 return None;
             }
             // A larger one takes the place and the name of one that is too small.
@@ -227,6 +229,13 @@ impl Preparer {
     /// Lets go of all segments that hold nothing above `zxid`.
     pub fn release(&self, zxid: Zxid) {
         self.shared.lock().release = Some(zxid);
+        self.shared.changed.notify_all();
+    }
+
+    /// From now on nobody waits for room on a full disk.
+    pub fn close(&self) {
+        self.shared.lock().closing = true;
+        self.hurry();
         self.shared.changed.notify_all();
     }
 

@@ -8,70 +8,20 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use zk_wire::{StatPersisted, Zxid};
+use zk_wire::Zxid;
 
+use super::apache::import::import;
+use super::apache::names::ApacheFiles;
 use super::error::{Context, DiskError, Result};
 use super::identity::Epochs;
 use super::layout::{DataDir, list_segments, list_snapshots, list_spares, spare_path};
 use super::prepare::Site;
+use super::replay::Replay;
 use super::scan::{End, Outcome, Part, first_zxid, scan_log};
 use super::segment::{Header, RECORDS_START, SegmentInfo};
 use super::snapshot::{self, SnapshotReader};
 use super::writer::LogPosition;
-use crate::sys::file::{drop_cache, sync_dir};
-
-/// What takes the state that is read back: the core's loader. An error is one line that says what
-/// does not fit.
-pub trait Replay {
-    /// A piece of a native snapshot, in order.
-    ///
-    /// # Errors
-    /// When it makes no sense.
-    fn piece(&mut self, bytes: &[u8]) -> std::result::Result<(), String>;
-
-    /// A session of an Apache snapshot.
-    ///
-    /// # Errors
-    /// When it makes no sense.
-    fn session(&mut self, id: i64, timeout_ms: i32) -> std::result::Result<(), String>;
-
-    /// An entry of the ACL table of an Apache snapshot: `list` is a jute `vector<ACL>`.
-    ///
-    /// # Errors
-    /// When it makes no sense.
-    fn acl(&mut self, id: i64, list: &[u8]) -> std::result::Result<(), String>;
-
-    /// A znode of an Apache snapshot, parents first; the root has the empty path. `acl_id` is -1
-    /// for `world:anyone` with all permissions, otherwise one that came by `acl`.
-    ///
-    /// # Errors
-    /// When it makes no sense.
-    fn znode(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl_id: i64,
-        stat: &StatPersisted,
-    ) -> std::result::Result<(), String>;
-
-    /// The tree digest that an Apache snapshot says holds once txn `zxid` is applied.
-    fn digest(&mut self, zxid: Zxid, digest: i64);
-
-    /// The snapshot, of either kind, is complete. `fuzzy` ones may hold effects of later txns.
-    ///
-    /// # Errors
-    /// When it is not one whole.
-    fn snapshot_end(&mut self, zxid: Zxid, fuzzy: bool) -> std::result::Result<(), String>;
-
-    /// Forget everything: what came so far was damaged, another snapshot follows.
-    fn reset(&mut self);
-
-    /// A txn above the snapshot, in order: header, record and digest.
-    ///
-    /// # Errors
-    /// When it cannot be decoded or applied.
-    fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> std::result::Result<(), String>;
-}
+use crate::sys::file::sync_dir;
 
 /// What recovery found.
 #[derive(Debug)]
@@ -100,14 +50,17 @@ pub fn recover(dir: &mut DataDir, replay: &mut dyn Replay) -> Result<Recovery> {
     let mut notes = Vec::new();
     let segments = open_segments(dir)?;
     let loaded = load_snapshot(dir, replay, &mut notes)?;
-    let (base, wants_snapshot) = match loaded {
-        Some(zxid) => (zxid, false),
+    let FirstBase { base, wants_snapshot, epochs } = match loaded {
+        Some(base) => FirstBase { base, wants_snapshot: false, epochs: Epochs::default() },
         None => first_base(dir, &segments, replay, &mut notes)?,
     };
+    if !wants_snapshot {
+        warn_of_newer(dir, &mut notes);
+    }
     let (outcome, from) = replay_log(&segments, base, replay)?;
     let last = outcome.last.unwrap_or(base).max(base);
     let log = settle(dir, segments, &outcome, from, base, last, &mut notes)?;
-    let epochs = recover_epochs(dir, last, &mut notes)?;
+    let epochs = recover_epochs(dir, last, epochs, &mut notes)?;
     Ok(Recovery { last, epochs, log, snapshot: loaded, txns: outcome.txns, wants_snapshot, notes })
 }
 
@@ -159,12 +112,10 @@ fn open_segments(dir: &DataDir) -> Result<Vec<Opened>> {
                           or cluster id than its place";
             return Err(DiskError::Identity { path, detail: detail.into() });
         }
-        // Only what is on disk counts, so it is put there before it is looked at.
+        // Only what is on disk counts, so it is put there before it is looked at. (After a failed
+        // sync, `Segment::sync` made sure that the page cache holds nothing but what is there.)
         file.sync_data().context("sync", &path)?;
         opened.push(Opened { path, file, header, first: None });
-    }
-    for segment in opened.iter_mut().rev().take(2) {
-        drop_cache(&segment.file, 0, 0);
     }
     for segment in &mut opened {
         segment.first = first_zxid(&segment.part())?;
@@ -217,17 +168,63 @@ fn load_one(
     replay.snapshot_end(zxid, false)
 }
 
-/// The state the log begins at when there is no snapshot of ours, and whether one is wanted.
+/// The state the log begins at when there is no snapshot of ours.
+struct FirstBase {
+    base: Zxid,
+    wants_snapshot: bool,
+    /// The epochs that Apache's files say.
+    epochs: Epochs,
+}
+
+/// Empty, or what Apache's server left, if the log begins there.
 fn first_base(
     dir: &mut DataDir,
     segments: &[Opened],
     replay: &mut dyn Replay,
     notes: &mut Vec<String>,
-) -> Result<(Zxid, bool)> {
+) -> Result<FirstBase> {
     let first = segments.iter().find_map(|segment| segment.first);
-    let follows = first.is_none_or(|first| first == Zxid(1));
-    let lost = first.is_none() && !list_snapshots(dir.data())?.is_empty();
-    if !follows || lost {
+    let ours = first.is_some() || !list_snapshots(dir.data())?.is_empty();
+    let imported = dir.identity().imported_zxid;
+    let mut found =
+        FirstBase { base: Zxid::ZERO, wants_snapshot: false, epochs: Epochs::default() };
+    if imported.is_some() || !ours {
+        let read = import(dir.apache_data(), dir.apache_logs(), replay)?;
+        if let Some(read) = read {
+            notes.push(format!(
+                "read the files of an Apache server in {} snapshot={} txns={} last={}; they stay \
+                 as they are",
+                dir.apache_data().display(),
+                read.snapshot.unwrap_or(Zxid::ZERO),
+                read.txns,
+                read.last
+            ));
+            notes.extend(read.notes);
+            found = FirstBase { base: read.last, wants_snapshot: true, epochs: read.epochs };
+        }
+        match imported {
+            None if found.wants_snapshot => dir.save_imported(found.base)?,
+            None => {}
+            Some(zxid) if zxid == found.base => {}
+            Some(zxid) => {
+                return Err(DiskError::History {
+                    detail: format!(
+                        "the first start read {} up to {zxid}, now it ends at {}, and there is no \
+                         snapshot of our own yet",
+                        dir.apache_data().display(),
+                        found.base
+                    ),
+                    remedy: format!(
+                        "restore version-2 as it was, or move {} away to read it anew and lose \
+                         what was written since",
+                        dir.data().display()
+                    ),
+                });
+            }
+        }
+    }
+    let follows = |first: Zxid| first == Zxid(1) || imported.is_some();
+    if ours && !first.is_some_and(follows) {
         return Err(DiskError::History {
             detail: format!(
                 "{} holds no snapshot that can be read, and the log does not begin at the first \
@@ -237,8 +234,23 @@ fn first_base(
             remedy: "restore a snapshot from a copy".into(),
         });
     }
-    let _ = (replay, notes);
-    Ok((Zxid::ZERO, false))
+    Ok(found)
+}
+
+/// Says that Apache's files have gone on without us.
+fn warn_of_newer(dir: &DataDir, notes: &mut Vec<String>) {
+    let newest = [dir.apache_data(), dir.apache_logs()]
+        .into_iter()
+        .filter_map(|path| ApacheFiles::list(path).ok()?.newest_name())
+        .max();
+    if newest > dir.identity().imported_zxid {
+        notes.push(format!(
+            "{} holds files of an Apache server that are not part of this state and are not read; \
+             to start from them, move {} away",
+            dir.apache_data().display(),
+            dir.data().display()
+        ));
+    }
 }
 
 /// Hands on the txns above `base`; also says with which segment the scan began.
@@ -324,12 +336,17 @@ pub(crate) fn wipe(file: &File, from: u64, size: u64) -> std::io::Result<()> {
 
 /// The saved epochs, raised to what the order of writes proves: a txn of an epoch is only logged
 /// after that epoch was accepted and followed.
-fn recover_epochs(dir: &DataDir, last: Zxid, notes: &mut Vec<String>) -> Result<Epochs> {
-    let saved = dir.load_epochs()?.unwrap_or_default();
+fn recover_epochs(
+    dir: &DataDir,
+    last: Zxid,
+    imported: Epochs,
+    notes: &mut Vec<String>,
+) -> Result<Epochs> {
+    let saved = dir.load_epochs()?.unwrap_or(imported);
     let current = saved.current.max(last.epoch());
     let epochs = Epochs { accepted: saved.accepted.max(current), current };
-    if epochs != saved {
-        if saved != Epochs::default() {
+    if Some(epochs) != dir.load_epochs()? && epochs != Epochs::default() {
+        if saved != Epochs::default() && saved != epochs {
             notes.push(format!(
                 "epochs raised from accepted={} current={} to accepted={} current={} by the log",
                 saved.accepted, saved.current, epochs.accepted, epochs.current

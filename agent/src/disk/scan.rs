@@ -83,26 +83,33 @@ pub fn first_zxid(part: &Part<'_>) -> Result<Option<Zxid>> {
 ///
 /// # Errors
 /// [`DiskError::Corrupt`] by the table above; [`DiskError::Replay`] when `visit` refuses.
-pub fn scan_log(parts: &[Part<'_>], base: Option<Zxid>, visit: &mut Visit<'_>) -> Result<Outcome> {
+pub fn scan_log<'p>(
+    parts: &[Part<'p>],
+    base: Option<Zxid>,
+    visit: &mut Visit<'_>,
+) -> Result<Outcome> {
     let outcome = Outcome { last: None, txns: 0, end: None, firsts: vec![None; parts.len()] };
-    let mut scan = Scan { base, outcome, broken: false };
+    let mut scan = Scan { base, outcome, broken: None };
     for (index, part) in parts.iter().enumerate() {
         let mut window = Window::new(part.source).context("read", part.path)?;
-        let from =
-            if scan.broken { RECORDS_START } else { scan.walk(index, part, &mut window, visit)? };
+        let from = if scan.broken.is_some() {
+            RECORDS_START
+        } else {
+            scan.walk(index, part, &mut window, visit)?
+        };
         scan.judge_rest(index, part, &mut window, from)?;
     }
     Ok(scan.outcome)
 }
 
-struct Scan {
+struct Scan<'p> {
     base: Option<Zxid>,
     outcome: Outcome,
-    /// The end was found and something stands behind it: no later record can be good.
-    broken: bool,
+    /// The end was found, here, and something stands behind it: no later record can be good.
+    broken: Option<(&'p Path, u64)>,
 }
 
-impl Scan {
+impl<'p> Scan<'p> {
     /// Takes records as long as they are good; returns the offset behind the last one.
     fn walk(
         &mut self,
@@ -160,7 +167,7 @@ impl Scan {
     fn judge_rest(
         &mut self,
         index: usize,
-        part: &Part<'_>,
+        part: &Part<'p>,
         window: &mut Window<'_>,
         from: u64,
     ) -> Result<()> {
@@ -181,7 +188,13 @@ impl Scan {
                  {} was durable",
                 rest.records, rest.zxid_max, rest.watermark_max
             );
-            return Err(corrupt(part, from, last, detail));
+            let (path, offset) = self.broken.unwrap_or((part.path, from));
+            return Err(DiskError::Corrupt {
+                path: path.to_owned(),
+                offset,
+                last_good: last,
+                detail,
+            });
         }
         if self.outcome.end.is_none() && index == 0 {
             self.outcome.end = Some(End { index, offset: from, dirty: true, dropped: 0 });
@@ -190,7 +203,7 @@ impl Scan {
             end.dirty |= end.index == index;
             end.dropped += rest.records;
         }
-        self.broken = true;
+        self.broken.get_or_insert((part.path, from));
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ use zk_wire::Zxid;
 
 use super::record::{u32_at, u64_at};
 use super::source::Source;
+use crate::sys::file::drop_cache;
 use crate::sys::map::Map;
 
 /// Bytes before the first record.
@@ -162,7 +163,13 @@ impl Segment {
     /// # Errors
     /// What `fdatasync` says. It is final: the page cache cannot be believed afterwards.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        if let Err(error) = self.file.sync_data() {
+            // The kernel marks pages clean that it could not write. The next start must not take
+            // them for what is on the disk.
+            let _ = self.map.forget(0, self.header.size as usize);
+            drop_cache(&self.file, 0, 0);
+            return Err(error);
+        }
         let whole = self.at & !(FORGET_BYTES - 1);
         if whole >= self.forgotten + FORGET_BYTES {
             let from = self.forgotten & !(FORGET_BYTES - 1);

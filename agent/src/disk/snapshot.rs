@@ -21,9 +21,7 @@ use zk_wire::Zxid;
 use super::layout::{snapshot_path, temporary_path};
 use super::record::{u32_at, u64_at};
 use super::source::{Source, Window};
-use crate::sys::file::{
-    drop_cache, finish_writeback, random_u64, start_writeback, sync_dir, will_read_on,
-};
+use crate::sys::file::{finish_writeback, random_u64, start_writeback, sync_dir, will_read_on};
 
 /// Bytes of a piece at most, uncompressed.
 pub const PIECE_BYTES_MAX: usize = 1 << 30;
@@ -148,7 +146,6 @@ impl SnapshotFile {
         self.put(0, TRAILER_BYTES as u32, &trailer)?;
         self.out.flush()?;
         self.out.get_ref().sync_all()?;
-        drop_cache(self.out.get_ref(), 0, 0);
         fs::rename(&self.temporary, &self.path)?;
         sync_dir(self.path.parent().expect("a file of ours has a directory"))
     }
@@ -174,8 +171,8 @@ impl SnapshotFile {
         let file = self.out.get_ref();
         start_writeback(file, self.paced, self.at - self.paced)?;
         if let Some(before) = self.paced.checked_sub(PACE_BYTES) {
+            // Written pages stay in the page cache: the next start reads them from there.
             finish_writeback(file, before, PACE_BYTES)?;
-            drop_cache(file, before, PACE_BYTES);
         }
         self.paced = self.at;
         Ok(())

@@ -4,6 +4,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::sys::file::will_read;
+
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes that the kernel is asked to fetch ahead.
+const AHEAD_BYTES: u64 = 4 << 20;
+
 /// Something with a length that can be read at any offset.
 pub trait Source {
     /// Bytes in it.
@@ -25,6 +32,10 @@ impl Source for File {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        if into.len() >= CHUNK_BYTES {
+            // Long reads go on forwards; the disk may fetch what follows meanwhile.
+            will_read(self, offset + into.len() as u64, AHEAD_BYTES);
+        }
         self.read_exact_at(into, offset)
     }
 }
@@ -41,9 +52,6 @@ impl Source for Vec<u8> {
         Ok(())
     }
 }
-
-/// Bytes read at once.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// A buffer that moves over a source, mostly forwards.
 pub struct Window<'a> {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use zk_wire::{StatPersisted, Zxid};
 
-use super::recover::{Recovery, Replay, recover};
-use super::{DataDir, DiskError, LogWriter, Report};
+use super::recover::{Recovery, recover};
+use super::replay::Replay;
+use super::{DataDir, DiskError, LogPosition, LogWriter, Report};
 
 /// A directory below the system's temporary one.
 pub struct TestDir(pub PathBuf);
@@ -104,12 +105,17 @@ pub struct Log {
 impl Log {
     /// Starts it.
     pub fn start(recovery: Recovery) -> Log {
+        Log::start_at(recovery.log)
+    }
+
+    /// Starts it anywhere.
+    pub fn start_at(position: LogPosition) -> Log {
         let (sender, wakes) = channel();
         let sender = std::sync::Mutex::new(sender);
         let wake = move || {
             let _ = sender.lock().unwrap().send(());
         };
-        Log { writer: LogWriter::start(recovery.log, true, wake).unwrap(), wakes }
+        Log { writer: LogWriter::start(position, true, wake).unwrap(), wakes }
     }
 
     /// Waits for a report that fits.
@@ -126,6 +132,20 @@ impl Log {
         }
     }
 
+    /// Waits until a txn is durable and keeps all reports until then.
+    pub fn wait_durable_into(&mut self, last: i64, reports: &mut Vec<Report>) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let done = |report: &Report| matches!(report, Report::Durable(zxid) if zxid.0 >= last);
+        loop {
+            self.writer.take_reports(reports);
+            if reports.iter().any(done) {
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.wakes.recv_timeout(left).expect("a report in time");
+        }
+    }
+
     /// Appends a turn's txns and waits until they are durable.
     pub fn write(&mut self, zxids: std::ops::RangeInclusive<i64>, txn_bytes: usize) {
         let last = Zxid(*zxids.end());
@@ -133,8 +153,19 @@ impl Log {
             self.writer.append(Zxid(zxid), &txn(zxid, txn_bytes));
         }
         self.writer.submit();
-        self.wait(|report| matches!(report, Report::Durable(zxid) if *zxid >= last));
+        self.wait_durable(last.0);
     }
+
+    /// Waits until a txn is durable.
+    pub fn wait_durable(&mut self, last: i64) {
+        self.wait(|report| matches!(report, Report::Durable(zxid) if zxid.0 >= last));
+    }
+}
+
+/// Bytes from hex digits; white space is skipped.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
 /// The bytes of a test txn.

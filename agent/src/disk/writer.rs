@@ -301,10 +301,8 @@ impl LogWriter {
         state.stop = true;
         drop(state);
         self.shared.work.notify_one();
-        if self.preparer.is_full() {
-            // The thread may wait for a segment that does not come.
-            self.preparer.stop();
-        }
+        // The thread may wait for a segment that does not come.
+        self.preparer.close();
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
             if !std::thread::panicking() {
                 std::panic::resume_unwind(panic);

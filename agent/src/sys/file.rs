@@ -88,6 +88,11 @@ pub fn will_read_on(file: &File) {
     advise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_SEQUENTIAL);
 }
 
+/// Says that a range will be read soon: a hint, so errors do not matter.
+pub fn will_read(file: &File, offset: u64, bytes: u64) {
+    advise(file, offset, bytes, PosixFadviseAdvice::POSIX_FADV_WILLNEED);
+}
+
 fn advise(file: &File, offset: u64, bytes: u64, advice: PosixFadviseAdvice) {
     if let (Ok(offset), Ok(bytes)) = (i64::try_from(offset), i64::try_from(bytes)) {
         // A filesystem that ignores the hint costs memory or time, never correctness.
