@@ -135,14 +135,15 @@ fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
             _ => Op::CREATE,
         });
     }
+    let op = match request.flags {
+        flags::CONTAINER => Op::CREATE_CONTAINER,
+        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => op,
+        _ => return Err(bad),
+    };
     if request.acl.is_null() {
         return Err(DecodeError::Null { field: "CreateRequest.acl" });
     }
-    match request.flags {
-        flags::CONTAINER => Ok(Op::CREATE_CONTAINER),
-        flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => Ok(op),
-        _ => Err(bad),
-    }
+    Ok(op)
 }
 
 #[cfg(test)]
