@@ -46,14 +46,14 @@ pub const TABLE: &[Known] = &[
         reason: "one request that is too large should cost that request, not the session's \
                  connection and everything in flight on it",
         genuine: Some("closed"),
-        ours: "an error, then open",
+        ours: "CONNECTIONLOSS(-4), then open",
         probe: |server| {
             let mut conn = Conn::open(server.address());
             conn.send(Op::CREATE, &record::create("/big", &vec![0; 2 << 20], 0));
             match conn.receive_or_end() {
                 None => "closed".to_owned(),
                 Some(reply) if reply.header.code.0 == 0 => "accepted".to_owned(),
-                Some(_) => format!("an error, then {}", state(&mut conn)),
+                Some(reply) => format!("{}, then {}", reply.header.code, state(&mut conn)),
             }
         },
     },

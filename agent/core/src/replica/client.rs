@@ -446,8 +446,10 @@ impl Replica {
                 let conn = self.conns[id.0 as usize].as_mut().expect("looked up before");
                 let known = self.sessions.touch(conn.slot, conn.session, conn.timeout_ms);
                 if known {
+                    // A genuine server ends the connection, and clients tell their callers so:
+                    // this number makes them say the same, without the loss.
                     conn.outstanding += u32::from(header.xid > 0);
-                    self.refuse(now, id, header, Code::BAD_ARGUMENTS, effects);
+                    self.refuse(now, id, header, Code::CONNECTION_LOSS, effects);
                 }
             }
             _ => self.close(id, effects),
