@@ -15,3 +15,4 @@ pub mod words;
 pub mod server;
 pub mod fixture;
 pub mod diff;
+pub mod fuzz;

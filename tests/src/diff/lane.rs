@@ -153,10 +153,10 @@ impl Lane {
 
     fn note(&mut self, op: Option<Op>, reply: &Reply, said: &mut Said) {
         said.zxid = said.zxid.max(reply.header.zxid.0);
-        if let (Some(Op::CREATE | Op::CREATE2), 0) = (op, reply.header.code.0) {
-            if let Ok(Some(path)) = Reader::new(&reply.record).buffer("path") {
-                said.created.push(path.to_vec());
-            }
+        if let (Some(Op::CREATE | Op::CREATE2), 0) = (op, reply.header.code.0)
+            && let Ok(Some(path)) = Reader::new(&reply.record).buffer("path")
+        {
+            said.created.push(path.to_vec());
         }
         said.lines.push(self.names.reply(op, reply));
     }
@@ -212,11 +212,11 @@ impl Lane {
             let ended = raw.frame_within(PATIENCE);
             said.lines.push(if ended == Ok(None) { CLOSED } else { SILENT }.to_owned());
         }
-        if how.whom == Whom::Own {
-            if let Some(mut old) = self.slots[slot].raw.take() {
-                let ended = old.frame_within(PATIENCE);
-                said.lines.push(format!("older connection ended: {}", ended == Ok(None)));
-            }
+        if how.whom == Whom::Own
+            && let Some(mut old) = self.slots[slot].raw.take()
+        {
+            let ended = old.frame_within(PATIENCE);
+            said.lines.push(format!("older connection ended: {}", ended == Ok(None)));
         }
         if response.session_id != 0 {
             self.slots[slot] = Slot { session: Some(response), raw: Some(raw) };
