@@ -73,9 +73,67 @@ impl Systemd {
         if self.watchdog_ms.is_some() { self.next_ms } else { i64::MAX }
     }
 
+    /// For a load that begins now.
+    pub fn progress(&self, now_ms: i64) -> Progress<'_> {
+        self.loading("Loading the data directory");
+        Progress { systemd: self, bytes: 0, look_at: LOOK_EVERY_BYTES, told_ms: now_ms }
+    }
+
     fn tell(&self, states: &[NotifyState<'_>]) {
         if self.listens {
             let _ = sd_notify::notify(false, states);
         }
+    }
+}
+
+/// Bytes loaded between two looks at the clock.
+const LOOK_EVERY_BYTES: u64 = 16 << 20;
+/// Time between two messages about a load, in ms.
+const TELL_EVERY_MS: i64 = 5000;
+
+/// How far a load has come; as long as it goes on, the service manager doesn't give up.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    systemd: &'a Systemd,
+    bytes: u64,
+    look_at: u64,
+    told_ms: i64,
+}
+
+impl Progress<'_> {
+    /// So many bytes more are loaded.
+    #[inline]
+    pub fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        if self.bytes >= self.look_at {
+            self.look_at = self.bytes + LOOK_EVERY_BYTES;
+            self.look(clock::now().mono_ms);
+        }
+    }
+
+    fn look(&mut self, now_ms: i64) {
+        if now_ms - self.told_ms >= TELL_EVERY_MS {
+            self.told_ms = now_ms;
+            let line = format!("Loading the data directory: {} MiB so far", self.bytes >> 20);
+            log::info!("systemd: loading bytes={}", self.bytes);
+            self.systemd.loading(&line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_load_is_told_from_time_to_time() {
+        let systemd = Systemd::absent();
+        let mut progress = systemd.progress(0);
+        progress.add(1 << 20);
+        assert_eq!((progress.bytes, progress.told_ms), (1 << 20, 0));
+        progress.look(TELL_EVERY_MS - 1);
+        assert_eq!(progress.told_ms, 0);
+        progress.look(TELL_EVERY_MS);
+        assert_eq!(progress.told_ms, TELL_EVERY_MS);
     }
 }
