@@ -179,9 +179,24 @@ impl<C: Core, D: Disk> Server<C, D> {
     }
 
     /// Tells the service manager that clients are served.
-    pub fn announce(&self, status: &str) {
+    pub fn announce(&mut self) {
         self.parts.systemd.ready();
-        self.parts.systemd.status(status);
+        self.tell_status();
+    }
+
+    fn tell_status(&mut self) {
+        let Parts { core, clients, systemd, facts, .. } = &mut self.parts;
+        if self.stop_by_ms.is_none() && systemd.wants_status(self.now.mono_ms) {
+            let status = core.status();
+            systemd.status(&format!(
+                "Serving clients on {}: {} connections, {} sessions, {} znodes, zxid {}",
+                facts.address,
+                clients.count(),
+                status.sessions,
+                status.znodes,
+                status.zxid
+            ));
+        }
     }
 
     /// Turns until somebody stops it or the disk fails.
@@ -208,6 +223,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         self.appended = false;
         self.parts.clients.flush_dirty();
         self.parts.systemd.after_turn(self.now.mono_ms);
+        self.tell_status();
         self.look_for_the_end();
         Ok(())
     }

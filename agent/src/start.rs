@@ -144,14 +144,14 @@ fn assemble<C: Core, D: Disk>(
         facts: Facts::new(&settings, address, started),
         reload: reloader(source.clone(), settings.to_string()),
     };
-    let server = Server::new(parts).map_err(system("register with the poll"))?;
+    let mut server = Server::new(parts).map_err(system("register with the poll"))?;
     log::info!(
         "start: serving address={address} data={} log={} took_ms={}",
         settings.data_dir.display(),
         settings.log_dir.display(),
         now.mono_ms - started.mono_ms
     );
-    server.announce(&format!("Serving clients on {address}"));
+    server.announce();
     Ok(server)
 }
 

@@ -14,7 +14,11 @@ pub struct Systemd {
     /// Time between two signs of life in ms; none when no watchdog is set.
     watchdog_ms: Option<i64>,
     next_ms: i64,
+    status_ms: i64,
 }
+
+/// Time between two lines for `systemctl status`, in ms.
+const STATUS_EVERY_MS: i64 = 10_000;
 
 impl Systemd {
     /// From the environment.
@@ -24,12 +28,12 @@ impl Systemd {
         // Half of what is asked for, as sd_watchdog_enabled(3) advises.
         let watchdog_ms = watched.then_some((timeout_us / 2000).max(1) as i64);
         let listens = std::env::var_os("NOTIFY_SOCKET").is_some();
-        Systemd { listens, watchdog_ms, next_ms: 0 }
+        Systemd { listens, watchdog_ms, next_ms: 0, status_ms: 0 }
     }
 
     /// One that nobody listens to.
     pub fn absent() -> Systemd {
-        Systemd { listens: false, watchdog_ms: None, next_ms: 0 }
+        Systemd { listens: false, watchdog_ms: None, next_ms: 0, status_ms: 0 }
     }
 
     /// The server serves.
@@ -40,6 +44,15 @@ impl Systemd {
     /// A line for `systemctl status`.
     pub fn status(&self, line: &str) {
         self.tell(&[NotifyState::Status(line)]);
+    }
+
+    /// Whether it is time for another line. Never when nobody listens.
+    pub fn wants_status(&mut self, now_ms: i64) -> bool {
+        let due = self.listens && now_ms >= self.status_ms;
+        if due {
+            self.status_ms = now_ms + STATUS_EVERY_MS;
+        }
+        due
     }
 
     /// Loading takes long: don't give up for another 30 seconds.
