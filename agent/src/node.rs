@@ -17,6 +17,7 @@ use crate::disk::{
 use crate::server::{Core, Disk, DiskReport};
 use crate::start::{Failure, Recovery};
 use crate::sys::{clock, sigbus};
+use crate::systemd::Progress;
 
 /// The core, with the time of the last step.
 pub struct Node {
@@ -243,10 +244,11 @@ impl Drop for NodeDisk {
 }
 
 /// The core's loader as the disk feeds it.
-pub struct Loading(pub Loader);
+pub struct Loading<'a>(pub Loader, pub Progress<'a>);
 
-impl Replay for Loading {
+impl Replay for Loading<'_> {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.1.add(bytes.len());
         self.0.piece(bytes)
     }
 
@@ -266,6 +268,7 @@ impl Replay for Loading {
         acl_id: i64,
         stat: &StatPersisted,
     ) -> Result<(), String> {
+        self.1.add(path.len() + data.map_or(0, <[u8]>::len));
         self.0.znode(path, data, acl_id, stat)
     }
 
@@ -283,6 +286,7 @@ impl Replay for Loading {
     }
 
     fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), String> {
+        self.1.add(bytes.len());
         self.0.txn(zxid, bytes)
     }
 }
@@ -303,8 +307,7 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
     let opened = DataDir::open(&settings.data_dir, logs, 0, now.wall_ms);
     let mut dir = opened.map_err(data_failure)?;
-    systemd.status("Loading the data directory");
-    let mut loading = Loading(Loader::new(&config));
+    let mut loading = Loading(Loader::new(&config), systemd.progress(now.mono_ms));
     let found = disk::recover(&mut dir, &mut loading).map_err(data_failure)?;
     for note in &found.notes {
         log::warn!("disk: {note}");

@@ -38,6 +38,8 @@ const STALL_TURNS_MAX: u32 = 256;
 const LOG_QUEUED_BYTES_MAX: usize = 64 << 20;
 /// Bytes of effects after which they are carried out within a client's batch.
 const EFFECT_BYTES_MAX: usize = 256 << 10;
+/// Memory of effects that is kept for the next turn.
+const EFFECT_BYTES_KEPT_MAX: usize = 4 << 20;
 /// Bytes of a snapshot that are asked for in one turn.
 const SNAPSHOT_SLICE_BYTES: usize = 32 << 10;
 /// How long a stopping server waits for what is on its way, in ms.
@@ -91,6 +93,8 @@ pub trait Disk {
 pub enum End {
     /// Somebody asked for it.
     Stopped,
+    /// Somebody asked for it twice and won't wait.
+    StoppedAtOnce,
     /// The disk can't be believed any more.
     DiskFailed(String),
 }
@@ -175,9 +179,24 @@ impl<C: Core, D: Disk> Server<C, D> {
     }
 
     /// Tells the service manager that clients are served.
-    pub fn announce(&self, status: &str) {
+    pub fn announce(&mut self) {
         self.parts.systemd.ready();
-        self.parts.systemd.status(status);
+        self.tell_status();
+    }
+
+    fn tell_status(&mut self) {
+        let Parts { core, clients, systemd, facts, .. } = &mut self.parts;
+        if self.stop_by_ms.is_none() && systemd.wants_status(self.now.mono_ms) {
+            let status = core.status();
+            systemd.status(&format!(
+                "Serving clients on {}: {} connections, {} sessions, {} znodes, zxid {}",
+                facts.address,
+                clients.count(),
+                status.sessions,
+                status.znodes,
+                status.zxid
+            ));
+        }
     }
 
     /// Turns until somebody stops it or the disk fails.
@@ -204,6 +223,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         self.appended = false;
         self.parts.clients.flush_dirty();
         self.parts.systemd.after_turn(self.now.mono_ms);
+        self.tell_status();
         self.look_for_the_end();
         Ok(())
     }
@@ -431,7 +451,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         // handed to the log writer, replies can wait too: the disk is slower.
         if let ([Effect::Send { conn, frames }], false) = (&list[..], self.appended) {
             clients.send_now(conn.0, &bytes[frames.clone()]);
-            return self.effects.clear();
+            list.clear();
         }
         for effect in list.drain(..) {
             match effect {
@@ -455,13 +475,17 @@ impl<C: Core, D: Disk> Server<C, D> {
             }
         }
         bytes.clear();
+        // One huge reply must not cost its memory for ever.
+        if bytes.capacity() > EFFECT_BYTES_KEPT_MAX {
+            *bytes = Vec::new();
+        }
     }
 
     fn take_signals(&mut self) {
         while let Some(told) = self.parts.signals.next_told() {
             match told {
                 Told::Reload => self.reload(),
-                Told::Stop if self.stop_by_ms.is_some() => self.end = Some(End::Stopped),
+                Told::Stop if self.stop_by_ms.is_some() => self.end = Some(End::StoppedAtOnce),
                 Told::Stop => {
                     log::info!("server: stopping clients={}", self.parts.clients.count());
                     self.parts.systemd.stopping();

@@ -86,9 +86,20 @@ pub fn run<C: Core, D: Disk>(
     }
     let mut server = assemble(source, settings, signals, recover)?;
     let end = server.run().map_err(system("poll"))?;
-    drop(server.into_parts());
+    let parts = server.into_parts();
+    if end == End::StoppedAtOnce {
+        // What was acknowledged is on disk; the log needs no farewell.
+        log::warn!("start: stopped_at_once");
+        std::process::exit(1);
+    }
+    // From here on the next SIGTERM ends the process, however long the disk takes.
+    parts.signals.release();
+    let Parts { core, disk, .. } = parts;
+    drop(disk);
+    // Freeing a million znodes one by one would only delay the end.
+    std::mem::forget(core);
     match end {
-        End::Stopped => {
+        End::Stopped | End::StoppedAtOnce => {
             log::info!("start: stopped");
             Ok(())
         }
@@ -133,14 +144,14 @@ fn assemble<C: Core, D: Disk>(
         facts: Facts::new(&settings, address, started),
         reload: reloader(source.clone(), settings.to_string()),
     };
-    let server = Server::new(parts).map_err(system("register with the poll"))?;
+    let mut server = Server::new(parts).map_err(system("register with the poll"))?;
     log::info!(
         "start: serving address={address} data={} log={} took_ms={}",
         settings.data_dir.display(),
         settings.log_dir.display(),
         now.mono_ms - started.mono_ms
     );
-    server.announce(&format!("Serving clients on {address}"));
+    server.announce();
     Ok(server)
 }
 

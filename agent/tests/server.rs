@@ -166,6 +166,8 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.stop.send(());
+        // Somebody who connects ends the poll.
+        let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

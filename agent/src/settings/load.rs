@@ -35,10 +35,27 @@ pub fn load(source: &Source) -> Result<Settings, Refusal> {
     assemble(source, &values)
 }
 
+/// Reads and checks the bytes of a file as if they stood in `file`, which isn't looked at.
+pub fn load_bytes(file: &Path, bytes: &[u8]) -> Result<Settings, Refusal> {
+    let source = Source { file: Some(file.to_owned()), ..Source::default() };
+    let entries = parse(file, "config file", bytes)?;
+    let values = collect(&source, entries)?;
+    assemble(&source, &values)
+}
+
 fn read(source: &Source) -> Result<Values, Refusal> {
+    let entries = match &source.file {
+        Some(file) => read_entries(file, "config file")?,
+        None => Vec::new(),
+    };
+    collect(source, entries)
+}
+
+fn collect(source: &Source, entries: Vec<Entry>) -> Result<Values, Refusal> {
     let mut values = Values::of(source.file.clone());
-    if let Some(file) = &source.file {
-        read_file(file, &mut values)?;
+    for Entry { key, value, line } in entries {
+        let file = source.file.clone().unwrap_or_default();
+        values.set(&key, &value, Origin::File(file, line));
     }
     for (name, value) in &source.overrides {
         let name = name.strip_prefix("zookeeper.").unwrap_or(name);
@@ -67,27 +84,25 @@ fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
     })
 }
 
-fn read_file(path: &Path, values: &mut Values) -> Result<(), Refusal> {
-    for Entry { key, value, line } in read_entries(path, "config file")? {
-        values.set(&key, &value, Origin::File(path.to_owned(), line));
-    }
-    Ok(())
+fn refuse_file(path: &Path, what: &str, reason: String, remedy: &str) -> Refusal {
+    let (given, remedy) = (what.to_owned(), remedy.to_owned());
+    Refusal { origin: Origin::WholeFile(path.to_owned()), given, reason, remedy }
+}
+
+fn parse(path: &Path, what: &str, bytes: &[u8]) -> Result<Vec<Entry>, Refusal> {
+    let remedy = "write \\\\ for a backslash";
+    parse_properties(bytes).map_err(|e| refuse_file(path, what, e.to_string(), remedy))
 }
 
 fn read_entries(path: &Path, what: &str) -> Result<Vec<Entry>, Refusal> {
-    let refuse = |reason: String, remedy: &str| Refusal {
-        origin: Origin::WholeFile(path.to_owned()),
-        given: what.to_owned(),
-        reason,
-        remedy: remedy.to_owned(),
-    };
+    let refuse = |reason: String, remedy: &str| refuse_file(path, what, reason, remedy);
     let length = fs::metadata(path).map(|meta| meta.len());
     let length = length.map_err(|e| refuse(e.to_string(), "give a readable file"))?;
     if length > FILE_BYTES_MAX {
         return Err(refuse(format!("{length} bytes are too many"), "give a zoo.cfg"));
     }
     let bytes = fs::read(path).map_err(|e| refuse(e.to_string(), "give a readable file"))?;
-    parse_properties(&bytes).map_err(|e| refuse(e.to_string(), "write \\\\ for a backslash"))
+    parse(path, what, &bytes)
 }
 
 /// Reads the server list and refuses what only an ensemble could do.
@@ -405,6 +420,32 @@ mod tests {
 
     use super::*;
     use crate::settings::keys::{Fate, KEYS};
+
+    /// Goal: whatever a file holds, it is read or refused.
+    /// Method: lines of known keys and nonsense, put together by chance.
+    #[test]
+    fn no_file_panics() {
+        let mut state = 3u64;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        let values = ["", "0", "-1", "true", "yes", "9999999999", "0x", "a,b", "*", "\\u00e9"];
+        let mut read = 0;
+        for _ in 0..3000 {
+            let mut text = String::from("dataDir=/d\nclientPort=1\n");
+            for _ in 0..random(4) {
+                let key = KEYS[random(KEYS.len())].name;
+                // A name would be looked up.
+                if key != "clientPortAddress" && key != "dynamicConfigFile" {
+                    text.push_str(&format!("{key}={}\n", values[random(values.len())]));
+                }
+            }
+            text.push_str(["", "server.1=x", "\\", "=", "group.1=1"][random(5)]);
+            read += usize::from(load_bytes(Path::new("zoo.cfg"), text.as_bytes()).is_ok());
+        }
+        assert!(read > 300, "only {read} files were read");
+    }
 
     /// Goal: a key is called honoured if and only if something asks for it.
     #[test]

@@ -18,6 +18,7 @@ pub enum Told {
 /// The descriptor that signals arrive on.
 pub struct Signals {
     fd: SignalFd,
+    set: SigSet,
 }
 
 impl Signals {
@@ -29,7 +30,12 @@ impl Signals {
         }
         set.thread_block()?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Signals { fd })
+        Ok(Signals { fd, set })
+    }
+
+    /// Gives the signals their usual effect back, for this thread.
+    pub fn release(&self) {
+        let _ = self.set.thread_unblock();
     }
 
     /// The next signal that has come, if any.
