@@ -15,4 +15,5 @@ pub mod systemd;
 pub mod server;
 pub mod start;
 pub mod node;
+pub mod offline;
 pub mod cli;

@@ -1,10 +1,13 @@
 //! The daemon's entry: reads the command line and gives the exit code.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use zk_agent::cli::{self, Command};
+use zk_agent::cli::{self, Command, Tool};
+use zk_agent::offline::arguments::Arguments;
+use zk_agent::offline::{self, Trouble, export, snapshot};
 use zk_agent::{node, report, start};
 
 fn main() -> ExitCode {
@@ -20,7 +23,7 @@ fn main() -> ExitCode {
             Err(refusal) => refuse(&refusal.to_string()),
         },
         Command::Run { config, overrides } => run(config, overrides),
-        Command::Tool(..) => refuse("this build has no tools yet"),
+        Command::Tool(tool, arguments) => offline(tool, arguments),
     }
 }
 
@@ -30,6 +33,24 @@ fn run(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> ExitCode {
         Err(failure) => {
             report::say(&failure.to_string());
             ExitCode::from(failure.exit_code() as u8)
+        }
+    }
+}
+
+fn offline(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
+    let done = Arguments::parse(arguments, cli::state_dir()).and_then(|arguments| match tool {
+        Tool::Export => export::export(arguments),
+        Tool::Log => offline::log(arguments),
+        Tool::Snapshot => snapshot::snapshot(arguments),
+        Tool::Verify => offline::check(arguments),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            if let Trouble::Usage(line) | Trouble::Found(line) = &trouble {
+                report::say(line);
+            }
+            ExitCode::from(trouble.exit_code())
         }
     }
 }

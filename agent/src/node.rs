@@ -244,21 +244,36 @@ impl Drop for NodeDisk {
 }
 
 /// The core's loader as the disk feeds it.
-pub struct Loading<'a>(pub Loader, pub Progress<'a>);
+pub struct Loading<'a> {
+    /// Where everything goes.
+    pub loader: Loader,
+    /// Whom to tell how far it has come.
+    pub progress: Option<Progress<'a>>,
+    /// The bytes of the newest txn, for whoever wants to keep them.
+    pub last_txn: Option<Vec<u8>>,
+}
+
+impl Loading<'_> {
+    fn add(&mut self, bytes: usize) {
+        if let Some(progress) = &mut self.progress {
+            progress.add(bytes);
+        }
+    }
+}
 
 impl Replay for Loading<'_> {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.1.add(bytes.len());
-        self.0.piece(bytes)
+        self.add(bytes.len());
+        self.loader.piece(bytes)
     }
 
     fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), String> {
-        self.0.session(id, timeout_ms);
+        self.loader.session(id, timeout_ms);
         Ok(())
     }
 
     fn acl(&mut self, id: i64, list: &[u8]) -> Result<(), String> {
-        self.0.acl(id, list)
+        self.loader.acl(id, list)
     }
 
     fn znode(
@@ -268,26 +283,30 @@ impl Replay for Loading<'_> {
         acl_id: i64,
         stat: &StatPersisted,
     ) -> Result<(), String> {
-        self.1.add(path.len() + data.map_or(0, <[u8]>::len));
-        self.0.znode(path, data, acl_id, stat)
+        self.add(path.len() + data.map_or(0, <[u8]>::len));
+        self.loader.znode(path, data, acl_id, stat)
     }
 
     fn digest(&mut self, zxid: Zxid, _: i64) {
         // Up to there the snapshot may hold effects of txns that are replayed again.
-        self.0.compare_from(zxid);
+        self.loader.compare_from(zxid);
     }
 
     fn snapshot_end(&mut self, zxid: Zxid, _: bool) -> Result<(), String> {
-        self.0.snapshot_end(zxid)
+        self.loader.snapshot_end(zxid)
     }
 
     fn reset(&mut self) {
-        self.0.reset();
+        self.loader.reset();
     }
 
     fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), String> {
-        self.1.add(bytes.len());
-        self.0.txn(zxid, bytes)
+        self.add(bytes.len());
+        if let Some(last) = &mut self.last_txn {
+            last.clear();
+            last.extend_from_slice(bytes);
+        }
+        self.loader.txn(zxid, bytes)
     }
 }
 
@@ -307,12 +326,13 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
     let opened = DataDir::open(&settings.data_dir, logs, 0, now.wall_ms);
     let mut dir = opened.map_err(data_failure)?;
-    let mut loading = Loading(Loader::new(&config), systemd.progress(now.mono_ms));
+    let progress = Some(systemd.progress(now.mono_ms));
+    let mut loading = Loading { loader: Loader::new(&config), progress, last_txn: None };
     let found = disk::recover(&mut dir, &mut loading).map_err(data_failure)?;
     for note in &found.notes {
         log::warn!("disk: {note}");
     }
-    let recovered = loading.0.finish();
+    let recovered = loading.loader.finish();
     if let Some((first, count)) = recovered.mismatches {
         log::warn!("disk: digest_mismatch first_zxid={first} txns={count}");
     }

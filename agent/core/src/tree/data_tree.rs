@@ -563,6 +563,21 @@ impl DataTree {
         set.iter().map(|(number, _)| self.path(number)).collect()
     }
 
+    /// Every znode with its path, parents before their children; the root's path is empty.
+    pub fn walk(&self, mut visit: impl FnMut(&str, u32)) {
+        let (mut path, mut stack) = (String::new(), vec![(ROOT, 0)]);
+        while let Some((number, above)) = stack.pop() {
+            path.truncate(above);
+            if number != ROOT {
+                path.push('/');
+                path.push_str(self.name(number));
+            }
+            visit(&path, number);
+            let below = path.len();
+            stack.extend(self.children(number).map(|child| (child, below)));
+        }
+    }
+
     /// Number of znodes below this one, without recursion: the tree may be deep.
     pub fn descendants(&self, number: u32) -> u64 {
         let (mut count, mut stack) = (0, vec![number]);
