@@ -23,10 +23,9 @@ const STATUS_EVERY_MS: i64 = 10_000;
 impl Systemd {
     /// From the environment.
     pub fn from_environment() -> Systemd {
-        let mut timeout_us = 0;
-        let watched = sd_notify::watchdog_enabled(false, &mut timeout_us);
         // Half of what is asked for, as sd_watchdog_enabled(3) advises.
-        let watchdog_ms = watched.then_some((timeout_us / 2000).max(1) as i64);
+        let watchdog_ms = sd_notify::watchdog_enabled()
+            .map(|timeout| i64::try_from(timeout.as_millis() / 2).unwrap_or(i64::MAX).max(1));
         let listens = std::env::var_os("NOTIFY_SOCKET").is_some();
         Systemd { listens, watchdog_ms, next_ms: 0, status_ms: 0 }
     }
@@ -94,7 +93,7 @@ impl Systemd {
 
     fn tell(&self, states: &[NotifyState<'_>]) {
         if self.listens {
-            let _ = sd_notify::notify(false, states);
+            let _ = sd_notify::notify(states);
         }
     }
 }

@@ -360,12 +360,12 @@ fn nobody_has_to_read_the_log() {
 #[test]
 fn a_stopped_process_expires_nobody() {
     let scratch = Scratch::new("stall");
-    let daemon = Daemon::configured(&scratch.config("tickTime=100"));
+    let daemon = Daemon::configured(&scratch.config("tickTime=500"));
     let (mut speaks, timeout_ms) = daemon.session(1);
     let (mut silent, _) = daemon.session(1);
-    assert_eq!(timeout_ms, 200);
+    assert_eq!(timeout_ms, 1000);
     daemon.signal(Signal::SIGSTOP);
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(4000));
     send_ping(&mut speaks);
     daemon.signal(Signal::SIGCONT);
     assert!(receive(&mut speaks).is_some(), "who spoke meanwhile was expired");
