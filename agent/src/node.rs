@@ -46,6 +46,11 @@ impl Core for Node {
         }
     }
 
+    #[inline]
+    fn warm(&self, frames: &[u8]) {
+        self.replica.warm(frames);
+    }
+
     fn deadline(&self) -> i64 {
         if self.wants_snapshot { self.now.mono_ms } else { self.replica.deadline(self.now) }
     }

@@ -49,6 +49,8 @@ const STOP_MS: i64 = 4000;
 pub trait Core: View {
     /// Takes one event and appends what must follow to `effects`.
     fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects);
+    /// Tells what is about to be stepped: a client's frames, the last one perhaps not whole.
+    fn warm(&self, _frames: &[u8]) {}
     /// When a `Tick` has something to do, `Now::mono_ms`.
     fn deadline(&self) -> i64;
 }
@@ -339,6 +341,9 @@ impl<C: Core, D: Disk> Server<C, D> {
         let conn = ConnId(slot);
         let length_max = self.parts.clients.limits().request_bytes_max;
         let Some(mut batch) = self.parts.clients.receive(slot) else { return };
+        if let Some(frames) = batch.several() {
+            self.parts.core.warm(frames);
+        }
         let mut seen = 0;
         while batch.frames() < crate::net::clients::REQUESTS_PER_TURN_MAX {
             let first = batch.is_first();

@@ -26,6 +26,14 @@ pub struct Framing {
     skip: u32,
 }
 
+impl Framing {
+    /// Whether the next byte begins a frame of an open session.
+    #[inline]
+    pub fn is_at_frame(&self) -> bool {
+        self.greeted && self.skip == 0
+    }
+}
+
 /// What comes next from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {

@@ -67,7 +67,17 @@ pub struct Batch {
     pub ended: bool,
 }
 
+/// Fewer bytes than this hold hardly more than one request.
+const SEVERAL_BYTES: usize = 64;
+
 impl Batch {
+    /// The bytes of an open session's requests when there are likely to be several.
+    #[inline]
+    pub fn several(&self) -> Option<&[u8]> {
+        let bytes = &self.bytes[self.at..self.end];
+        (bytes.len() >= SEVERAL_BYTES && self.framing.is_at_frame()).then_some(bytes)
+    }
+
     /// The next item. Frames above `length_max` are oversized.
     #[inline]
     pub fn next(&mut self, length_max: usize) -> Item<'_> {

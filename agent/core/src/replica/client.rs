@@ -59,6 +59,26 @@ fn way(op: Op) -> Way {
 }
 
 impl Replica {
+    /// Tells what is about to be stepped: frames of one client, each with its length, the last one
+    /// perhaps not whole. Changes nothing; what they will look up is brought into the cache.
+    pub fn warm(&self, frames: &[u8]) {
+        let mut rest = frames;
+        self.tree.warm(std::iter::from_fn(|| {
+            loop {
+                let frame::Cut::Frame { length } = frame::cut(rest, frames.len()) else {
+                    return None;
+                };
+                let (body, behind) = rest[4..].split_at(length);
+                rest = behind;
+                let mut reader = Reader::new(body);
+                let header = RequestHeader::decode(&mut reader).ok()?;
+                if matches!(header.op, Op::GET_DATA | Op::SET_DATA | Op::EXISTS) {
+                    return reader.buffer("path").ok()?;
+                }
+            }
+        }));
+    }
+
     pub(super) fn on_opened(&mut self, now: Now, conn: ConnId, peer: IpAddr) {
         let at = conn.0 as usize;
         if self.conns.len() <= at {
@@ -147,6 +167,8 @@ impl Replica {
         let alive = self.sessions.find(session_id).is_some_and(|session| !session.closing);
         let conn = self.conn(id).expect("looked up before");
         let timeout_ms = conn.timeout_ms;
+        // A new session's answer is counted with its txn, this one here.
+        self.stats.sent += 1;
         if !genuine || !alive {
             self.answer_connect(now, id, 0, 0, effects);
             return self.close(id, effects);
@@ -203,7 +225,6 @@ impl Replica {
         response.encode(&mut effects.bytes);
         frame::end(&mut effects.bytes, start);
         effects.send(id, start);
-        self.stats.sent += 1;
     }
 
     fn on_request(&mut self, now: Now, id: ConnId, bytes: &[u8], effects: &mut Effects) {

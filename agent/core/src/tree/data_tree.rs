@@ -556,35 +556,4 @@ impl DataTree {
         self.acls.hold(acl);
         self.acls.release(before);
     }
-
-    /// Paths of a session's ephemerals, in no particular order.
-    pub fn ephemerals_of(&self, session: i64) -> Vec<String> {
-        let Some(set) = self.ephemerals.get(&session) else { return Vec::new() };
-        set.iter().map(|(number, _)| self.path(number)).collect()
-    }
-
-    /// Every znode with its path, parents before their children; the root's path is empty.
-    pub fn walk(&self, mut visit: impl FnMut(&str, u32)) {
-        let (mut path, mut stack) = (String::new(), vec![(ROOT, 0)]);
-        while let Some((number, above)) = stack.pop() {
-            path.truncate(above);
-            if number != ROOT {
-                path.push('/');
-                path.push_str(self.name(number));
-            }
-            visit(&path, number);
-            let below = path.len();
-            stack.extend(self.children(number).map(|child| (child, below)));
-        }
-    }
-
-    /// Number of znodes below this one, without recursion: the tree may be deep.
-    pub fn descendants(&self, number: u32) -> u64 {
-        let (mut count, mut stack) = (0, vec![number]);
-        while let Some(at) = stack.pop() {
-            count += u64::from(self.nodes.get(at).children);
-            stack.extend(self.children(at).filter(|n| self.nodes.get(*n).first_child != NIL));
-        }
-        count
-    }
 }

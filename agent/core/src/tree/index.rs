@@ -127,6 +127,19 @@ impl PathIndex {
         }
     }
 
+    /// Touches the slots where a search for this hash begins, so that they are in the cache.
+    #[inline]
+    pub fn touch(&self, hash: u64) -> u64 {
+        let slots = &self.shards[PathIndex::shard(hash)].slots;
+        slots.get(home(hash << 32, slots.len())).copied().unwrap_or(0)
+    }
+
+    /// The first number under this hash, which need not be the right one.
+    #[inline]
+    pub fn guess(&self, hash: u64) -> Option<u32> {
+        self.find(hash, |_| true)
+    }
+
     /// Removes an entry, which must be there.
     pub fn remove(&mut self, hash: u64, number: u32) {
         let shard = &mut self.shards[PathIndex::shard(hash)];

@@ -8,6 +8,7 @@ pub mod acl_table;
 pub mod znode;
 pub mod digest;
 pub mod data_tree;
+pub mod visit;
 pub mod quota;
 pub mod snapshot;
 pub mod watch_table;
