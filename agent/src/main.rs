@@ -1,11 +1,13 @@
 //! The daemon's entry: reads the command line and gives the exit code.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use zk_agent::cli::{self, Command};
-use zk_agent::{node, report, start};
+use zk_agent::cli::{self, Command, Tool};
+use zk_agent::disk::tools::command;
+use zk_agent::{node, report, settings, start};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os().skip(1)) {
@@ -20,12 +22,32 @@ fn main() -> ExitCode {
             Err(refusal) => refuse(&refusal.to_string()),
         },
         Command::Run { config, overrides } => run(config, overrides),
-        Command::Tool(..) => refuse("this build has no tools yet"),
+        Command::Tool(tool, arguments) => run_tool(tool, arguments),
     }
 }
 
 fn run(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> ExitCode {
     match start::run(&cli::source(config, overrides), node::recover) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::say(&failure.to_string());
+            ExitCode::from(failure.exit_code() as u8)
+        }
+    }
+}
+
+/// The tools look where a server without a file keeps its data, unless told otherwise.
+fn run_tool(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
+    let name = match tool {
+        Tool::Export => "export",
+        Tool::Log => "log",
+        Tool::Snapshot => "snapshot",
+        Tool::Verify => "verify",
+    };
+    let settings = settings::load(&cli::source(None, Vec::new()));
+    let place = settings.ok().map(|settings| settings.data_dir);
+    let mut say = |line: &str| report::say(line);
+    match command::run(name, arguments, place, &mut std::io::stdout(), &mut say) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report::say(&failure.to_string());
