@@ -133,7 +133,7 @@ pub fn source(config: Option<PathBuf>, mut overrides: Vec<(String, String)>) -> 
 }
 
 /// Where a server without a file keeps its data.
-pub fn state_dir() -> Option<PathBuf> {
+fn state_dir() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(list) = variable("STATE_DIRECTORY") {
         return std::env::split_paths(&list).next();

@@ -15,5 +15,4 @@ pub mod systemd;
 pub mod server;
 pub mod start;
 pub mod node;
-pub mod offline;
 pub mod cli;

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use zk_agent::cli::{self, Command, Tool};
-use zk_agent::offline::arguments::Arguments;
-use zk_agent::offline::{self, Trouble, export, snapshot};
-use zk_agent::{node, report, start};
+use zk_agent::disk::tools::command;
+use zk_agent::{node, report, settings, start};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os().skip(1)) {
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
             Err(refusal) => refuse(&refusal.to_string()),
         },
         Command::Run { config, overrides } => run(config, overrides),
-        Command::Tool(tool, arguments) => offline(tool, arguments),
+        Command::Tool(tool, arguments) => run_tool(tool, arguments),
     }
 }
 
@@ -37,20 +36,22 @@ fn run(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> ExitCode {
     }
 }
 
-fn offline(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
-    let done = Arguments::parse(arguments, cli::state_dir()).and_then(|arguments| match tool {
-        Tool::Export => export::export(arguments),
-        Tool::Log => offline::log(arguments),
-        Tool::Snapshot => snapshot::snapshot(arguments),
-        Tool::Verify => offline::check(arguments),
-    });
-    match done {
+/// The tools look where a server without a file keeps its data, unless told otherwise.
+fn run_tool(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
+    let name = match tool {
+        Tool::Export => "export",
+        Tool::Log => "log",
+        Tool::Snapshot => "snapshot",
+        Tool::Verify => "verify",
+    };
+    let settings = settings::load(&cli::source(None, Vec::new()));
+    let place = settings.ok().map(|settings| settings.data_dir);
+    let mut say = |line: &str| report::say(line);
+    match command::run(name, arguments, place, &mut std::io::stdout(), &mut say) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            if let Trouble::Usage(line) | Trouble::Found(line) = &trouble {
-                report::say(line);
-            }
-            ExitCode::from(trouble.exit_code())
+        Err(failure) => {
+            report::say(&failure.to_string());
+            ExitCode::from(failure.exit_code() as u8)
         }
     }
 }

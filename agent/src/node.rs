@@ -253,16 +253,12 @@ pub struct Loading<'a> {
     /// Where everything goes.
     pub loader: Loader,
     /// Whom to tell how far it has come.
-    pub progress: Option<Progress<'a>>,
-    /// The bytes of the newest txn, for whoever wants to keep them.
-    pub last_txn: Option<Vec<u8>>,
+    pub progress: Progress<'a>,
 }
 
 impl Loading<'_> {
     fn add(&mut self, bytes: usize) {
-        if let Some(progress) = &mut self.progress {
-            progress.add(bytes);
-        }
+        self.progress.add(bytes);
     }
 }
 
@@ -307,10 +303,6 @@ impl Replay for Loading<'_> {
 
     fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), String> {
         self.add(bytes.len());
-        if let Some(last) = &mut self.last_txn {
-            last.clear();
-            last.extend_from_slice(bytes);
-        }
         self.loader.txn(zxid, bytes)
     }
 }
@@ -331,8 +323,8 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
     let opened = DataDir::open(&settings.data_dir, logs, 0, now.wall_ms);
     let mut dir = opened.map_err(data_failure)?;
-    let progress = Some(systemd.progress(now.mono_ms));
-    let mut loading = Loading { loader: Loader::new(&config), progress, last_txn: None };
+    let progress = systemd.progress(now.mono_ms);
+    let mut loading = Loading { loader: Loader::new(&config), progress };
     let found = disk::recover(&mut dir, &mut loading).map_err(data_failure)?;
     for note in &found.notes {
         log::warn!("disk: {note}");

@@ -19,12 +19,14 @@ use std::path::Path;
 use zk_wire::Zxid;
 
 use super::error::{Context, DiskError, Result};
-use super::record::{HEAD_BYTES, Kind, Record, claimed_bytes, parse, u32_at};
+use super::record::{HEAD_BYTES, Kind, Record, claimed_bytes, parse};
 use super::segment::{Header, RECORDS_START};
 use super::source::{Source, Window};
 
 /// Bytes that are looked through at once for records behind a bad one.
 const SEARCH_BYTES: u64 = 256 << 10;
+/// Bytes read for a look at the first record.
+const LOOK_BYTES: usize = 4096;
 
 /// An open segment to be read.
 #[derive(Clone, Copy)]
@@ -72,7 +74,7 @@ pub struct Outcome {
 /// # Errors
 /// When the file cannot be read.
 pub fn first_zxid(part: &Part<'_>) -> Result<Option<Zxid>> {
-    let mut window = Window::new(part.source).context("read", part.path)?;
+    let mut window = Window::with_chunks(part.source, LOOK_BYTES).context("read", part.path)?;
     Ok(record_at(&mut window, part, RECORDS_START)?.map(|record| record.zxid))
 }
 
@@ -233,14 +235,16 @@ struct Rest {
 }
 
 fn search(window: &mut Window<'_>, part: &Part<'_>, from: u64) -> Result<Rest> {
-    let tag = part.header.salt as u32;
+    let tag = (part.header.salt as u32).to_le_bytes();
     let mut rest = Rest::default();
     let mut offset = from;
     while offset + (HEAD_BYTES as u64) <= window.size() {
         let bytes = SEARCH_BYTES.min(window.size() - offset) as usize;
         let Some(view) = window.view(offset, bytes).context("read", part.path)? else { break };
         let last = (bytes - HEAD_BYTES) / 8 * 8;
-        match (0..=last).step_by(8).find(|at| u32_at(view, at + 8) == tag) {
+        // The tag stands in the second eight bytes of a record.
+        let mut eights = view[8..last + 16].chunks_exact(8);
+        match eights.position(|eight| eight[..4] == tag).map(|index| index * 8) {
             None => offset += last as u64 + 8,
             Some(at) => {
                 offset += at as u64;

@@ -147,10 +147,10 @@ impl Drop for SnapshotWriter {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
-        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
-            if !std::thread::panicking() {
-                std::panic::resume_unwind(panic);
-            }
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
         }
     }
 }

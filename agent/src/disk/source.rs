@@ -57,6 +57,7 @@ impl Source for Vec<u8> {
 pub struct Window<'a> {
     source: &'a dyn Source,
     size: u64,
+    chunk_bytes: usize,
     start: u64,
     buffer: Vec<u8>,
 }
@@ -67,7 +68,15 @@ impl<'a> Window<'a> {
     /// # Errors
     /// When the size cannot be read.
     pub fn new(source: &'a dyn Source) -> io::Result<Window<'a>> {
-        Ok(Window { source, size: source.size()?, start: 0, buffer: Vec::new() })
+        Window::with_chunks(source, CHUNK_BYTES)
+    }
+
+    /// As [`Window::new`], but reads less at once: for a look at one place.
+    ///
+    /// # Errors
+    /// When the size cannot be read.
+    pub fn with_chunks(source: &'a dyn Source, chunk_bytes: usize) -> io::Result<Window<'a>> {
+        Ok(Window { source, size: source.size()?, chunk_bytes, start: 0, buffer: Vec::new() })
     }
 
     /// Bytes of the source.
@@ -86,7 +95,7 @@ impl<'a> Window<'a> {
         };
         let held = self.start..self.start + self.buffer.len() as u64;
         if offset < held.start || end > held.end {
-            let want = bytes.max(CHUNK_BYTES) as u64;
+            let want = bytes.max(self.chunk_bytes) as u64;
             self.buffer.resize(want.min(self.size - offset) as usize, 0);
             // Nothing is held should the read fail half way.
             self.start = u64::MAX - want;

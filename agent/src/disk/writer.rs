@@ -303,10 +303,10 @@ impl LogWriter {
         self.shared.work.notify_one();
         // The thread may wait for a segment that does not come.
         self.preparer.close();
-        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
-            if !std::thread::panicking() {
-                std::panic::resume_unwind(panic);
-            }
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
         }
         self.preparer.stop();
     }

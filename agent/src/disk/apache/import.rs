@@ -108,10 +108,10 @@ fn load_snapshot(
         let loaded = if complete {
             read_snapshot(path, *packing, replay).and_then(|summary| {
                 // A digest of before the snapshot's own zxid says nothing about its contents.
-                if let Some((at, digest)) = summary.digest.filter(|(at, _)| at >= zxid) {
-                    if at > Zxid::ZERO {
-                        replay.digest(at, digest);
-                    }
+                if let Some((at, digest)) = summary.digest.filter(|(at, _)| at >= zxid)
+                    && at > Zxid::ZERO
+                {
+                    replay.digest(at, digest);
                 }
                 replay.snapshot_end(*zxid, true)
             })

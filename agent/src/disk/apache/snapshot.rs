@@ -216,7 +216,7 @@ impl<R: Read> Load<'_, R> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::super::super::testing::Collect;
     use super::super::export::ApacheSnapshotWriter;
     use super::super::stream::tests::{gzip, snappy};

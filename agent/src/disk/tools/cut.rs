@@ -36,7 +36,7 @@ pub fn cut(path: &Path, offset: u64) -> Result<Vec<PathBuf>> {
     if offset != 0 {
         let file = File::options().read(true).write(true).open(&path).context("open", &path)?;
         let header = Header::read(&file).context("read", &path)?.map_err(refuse)?;
-        if offset % 8 != 0 || !(RECORDS_START..=header.size).contains(&offset) {
+        if !offset.is_multiple_of(8) || !(RECORDS_START..=header.size).contains(&offset) {
             return Err(refuse(format!("no record can begin at offset {offset}")));
         }
         wipe(&file, offset, header.size).context("wipe", &path)?;

@@ -9,6 +9,8 @@ pub mod describe;
 pub mod dump;
 pub mod verify;
 pub mod cut;
+pub mod state;
+pub mod command;
 
 #[cfg(test)]
 mod tool_tests;
