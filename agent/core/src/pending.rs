@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use zk_wire::{Op, Zxid};
+use zk_wire::{Op, Reader, Zxid};
 
 use crate::event::ConnId;
+use crate::txn::TxnHeader;
 
 /// A txn under way and who waits for it.
 #[derive(Clone, Debug)]
@@ -75,6 +76,16 @@ impl PendingQueue {
         let entry = self.entries.pop_front()?;
         self.head = entry.bytes.end;
         Some(entry)
+    }
+
+    /// The paths that txns up to this zxid change, as far as they name one znode that is there.
+    pub fn paths(&self, zxid: Zxid) -> impl Iterator<Item = &[u8]> {
+        let due = self.entries.iter().take_while(move |entry| entry.zxid <= zxid);
+        due.filter(|entry| matches!(entry.op, Op::SET_DATA | Op::DELETE)).filter_map(|entry| {
+            let body = self.bytes[entry.bytes.clone()].get(TxnHeader::BYTES..)?;
+            // An error txn has no path; whatever is read instead is looked up in vain.
+            Reader::new(body).buffer("path").ok()?
+        })
     }
 
     /// Gives the bytes away while entries are applied; to be given back by `put_bytes`.

@@ -23,6 +23,7 @@ impl Replica {
         if self.pending.is_empty() {
             return;
         }
+        self.tree.warm(self.pending.paths(zxid));
         let bytes = self.pending.take_bytes();
         // Connections whose session opened: what they sent meanwhile is taken when all is applied.
         let mut opened = Vec::new();
