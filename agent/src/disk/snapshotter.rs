@@ -280,8 +280,13 @@ mod tests {
         writer.begin(Zxid(5));
         writer.piece(b"never finished");
         writer.abandon();
-        std::fs::remove_dir_all(&dir).unwrap();
         writer.begin(Zxid(6));
+        writer.finish();
+        assert!(matches!(wait_for_report(), Report::SnapshotTaken { zxid: Zxid(6), .. }));
+        let kept: Vec<i64> = list_snapshots(&dir).unwrap().iter().map(|s| s.0.0).collect();
+        assert_eq!(kept, [4, 6], "the abandoned one is gone");
+        std::fs::remove_dir_all(&dir).unwrap();
+        writer.begin(Zxid(7));
         assert!(matches!(wait_for_report(), Report::SnapshotFailed { .. }));
         assert_eq!(list_snapshots(&dir).unwrap(), []);
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use crate::sys::file::will_read;
 
 /// Bytes read at once.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 256 << 10;
 /// Bytes that the kernel is asked to fetch ahead.
 const AHEAD_BYTES: u64 = 4 << 20;
 
@@ -32,7 +32,7 @@ impl Source for File {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        if into.len() >= CHUNK_BYTES {
+        if into.len() >= CHUNK_BYTES / 2 {
             // Long reads go on forwards; the disk may fetch what follows meanwhile.
             will_read(self, offset + into.len() as u64, AHEAD_BYTES);
         }
@@ -95,11 +95,14 @@ impl<'a> Window<'a> {
         };
         let held = self.start..self.start + self.buffer.len() as u64;
         if offset < held.start || end > held.end {
-            let want = bytes.max(self.chunk_bytes) as u64;
-            self.buffer.resize(want.min(self.size - offset) as usize, 0);
+            let kept = if held.contains(&offset) { (held.end - offset) as usize } else { 0 };
+            let from = self.buffer.len() - kept;
+            self.buffer.copy_within(from.., 0);
+            let want = (bytes.max(self.chunk_bytes) as u64).min(self.size - offset);
+            self.buffer.resize(want as usize, 0);
             // Nothing is held should the read fail half way.
             self.start = u64::MAX - want;
-            self.source.read_at(offset, &mut self.buffer)?;
+            self.source.read_at(offset + kept as u64, &mut self.buffer[kept..])?;
             self.start = offset;
         }
         let from = (offset - self.start) as usize;
