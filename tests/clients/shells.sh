@@ -47,6 +47,16 @@ for shell in zkcli cli_mt; do
     fi
 done
 
+# The script of the package asks by srvr and looks for the mode.
+status=$(/usr/share/zookeeper/bin/zkServer.sh status "${ZK_CONFIG:?file of settings of the server}" 2>&1 || true)
+if grep -q '^Mode: standalone$' <<< "$status"; then
+    echo "shells.sh: zkServer.sh finds the server"
+else
+    echo "shells.sh: zkServer.sh does not find the server:" >&2
+    echo "$status" >&2
+    failed=1
+fi
+
 # load_gen makes, sets, reads and removes children round after round until it is ended.
 timeout 5 /usr/lib/zookeeper/bin/load_gen "$address" /load 200 > "$out/load" 2>&1 || true
 rounds=$(grep -c 'Starting the delete cycle' "$out/load" || true)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # with-server.sh ours|apache COMMAND.. - starts an empty server on loopback, runs the command with
-# its address in ZK_ADDRESS, stops the server. The exit code is that of the command.
+# its address in ZK_ADDRESS and its file of settings in ZK_CONFIG, and stops the server. The exit code
+# is that of the command.
 #   ZK_AGENT_BIN  our server (ours)         ZKPEER  directory above zk39/ (apache), /opt/zkpeer
 set -euo pipefail
 target=${1:?ours or apache}
@@ -47,4 +48,4 @@ for _ in $(seq 300); do
     fi
     sleep 0.1
 done
-ZK_ADDRESS=127.0.0.1:$port "$@"
+ZK_ADDRESS=127.0.0.1:$port ZK_CONFIG=$work/zoo.cfg "$@"

@@ -46,6 +46,8 @@ pub struct Options {
     pub kind: Kind,
     /// Lines of zoo.cfg beyond the usual ones; later lines win.
     pub config: Vec<String>,
+    /// Files to put into the data directory before the first start, by relative path.
+    pub files: Vec<(String, Vec<u8>)>,
     /// JVM properties, which our binary gets as `-Dname=value` in JVMFLAGS.
     pub properties: Vec<(String, String)>,
 }
@@ -53,7 +55,7 @@ pub struct Options {
 impl Options {
     /// The usual server of that kind.
     pub fn new(kind: Kind) -> Options {
-        Options { kind, config: Vec::new(), properties: Vec::new() }
+        Options { kind, config: Vec::new(), files: Vec::new(), properties: Vec::new() }
     }
 
     /// Adds a line of zoo.cfg.
@@ -65,6 +67,30 @@ impl Options {
     /// Adds a JVM property.
     pub fn property(mut self, name: &str, value: &str) -> Options {
         self.properties.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts a file into the data directory before the first start.
+    pub fn file(mut self, path: &str, bytes: Vec<u8>) -> Options {
+        self.files.push((path.to_owned(), bytes));
+        self
+    }
+
+    /// Starts on a copy of the data directory of another server.
+    pub fn data_of(mut self, other: &Server) -> Options {
+        let root = other.home().join("data");
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(&root).expect("below").to_string_lossy().into_owned();
+                self.files.push((name, std::fs::read(&path).expect("a file")));
+            }
+        }
         self
     }
 
@@ -93,12 +119,21 @@ pub struct Server {
 }
 
 impl Server {
+    fn new(options: Options) -> Server {
+        let home = Scratch::new(if options.kind.is_apache() { "apache" } else { "ours" });
+        for (path, bytes) in &options.files {
+            let path = home.path().join("data").join(path);
+            std::fs::create_dir_all(path.parent().expect("a file stands in a folder"))
+                .and_then(|()| std::fs::write(&path, bytes))
+                .expect("a test can write its files");
+        }
+        Server { options, home, address: free_address(), child: None }
+    }
+
     /// Starts one and waits until it serves. An error says what tool is missing; everything else
     /// that goes wrong is a panic with the server's output.
     pub fn start(options: Options) -> Result<Server, String> {
-        let home = Scratch::new(if options.kind.is_apache() { "apache" } else { "ours" });
-        let address = free_address();
-        let mut server = Server { options, home, address, child: None };
+        let mut server = Server::new(options);
         for attempt in 0..3 {
             match server.launch() {
                 Ok(()) => return Ok(server),
@@ -108,6 +143,16 @@ impl Server {
             }
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// What a server prints that does not start; a panic when it does.
+    pub fn refusal(options: Options) -> Result<String, String> {
+        let mut server = Server::new(options);
+        match server.launch() {
+            Ok(()) => panic!("the server should not have started:\n{}", server.output()),
+            Err(Failed::Tool(missing)) => Err(missing),
+            Err(Failed::Start(output)) => Ok(output),
+        }
     }
 
     /// Starts it again on the same directory and port.

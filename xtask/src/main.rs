@@ -1,1 +1,116 @@
-fn main() {}
+//! What a developer runs: `cargo xtask bench` measures our server beside its peers.
+//!
+//! The yardstick (generators, scripts, the null server) is kept beside the repository, in the folder
+//! that `ZK_BENCH` names or `../shared/bench`; this only builds what is measured and calls it.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask bench [--rounds N] [--seconds N] [--configs LIST] [--rows LIST] [--out FILE]
+
+Builds the server for release and runs the yardstick's matrix with it; prints medians as Markdown.
+  --rounds   rounds of all configurations, interleaved (1)
+  --seconds  seconds of each row (3)
+  --configs  who is measured (\"ours-1-pin zk39-1-pin null-1-pin\")
+  --rows     what is measured, as matrix.sh takes it (\"get 1 1|get 100 10|set 100 1|...\")
+  --out      where the raw results go (target/bench/matrix.txt, begun anew)
+";
+
+/// What is measured unless it is said otherwise: the rows that the design stands on.
+const ROWS: &str = "get 1 1|get 100 1|get 1 100|get 100 10|set 1 1|set 100 1|set 100 10|\
+    create 100 10|mixed 100 10";
+
+struct Bench {
+    rounds: String,
+    seconds: String,
+    configs: String,
+    rows: String,
+    out: PathBuf,
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>, root: &Path) -> Result<Bench, String> {
+    let mut bench = Bench {
+        rounds: "1".to_owned(),
+        seconds: "3".to_owned(),
+        configs: "ours-1-pin zk39-1-pin null-1-pin".to_owned(),
+        rows: ROWS.to_owned(),
+        out: target(root).join("bench/matrix.txt"),
+    };
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+        let counts = matches!(name.as_str(), "--rounds" | "--seconds");
+        if counts && value.parse::<u32>().is_err() {
+            return Err(format!("{name} {value}: not a number"));
+        }
+        match name.as_str() {
+            "--rounds" => bench.rounds = value,
+            "--seconds" => bench.seconds = value,
+            "--configs" => bench.configs = value,
+            "--rows" => bench.rows = value,
+            "--out" => bench.out = PathBuf::from(value),
+            _ => return Err(format!("{name} is no option")),
+        }
+    }
+    Ok(bench)
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    root.expect("xtask stands in the workspace").to_owned()
+}
+
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|error| format!("{name}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
+}
+
+fn bench(bench: &Bench, root: &Path) -> Result<(), String> {
+    let yardstick =
+        std::env::var_os("ZK_BENCH").map_or_else(|| root.join("../shared/bench"), PathBuf::from);
+    if !yardstick.join("matrix.sh").is_file() {
+        let place = yardstick.display();
+        return Err(format!("{place} holds no matrix.sh; set ZK_BENCH to the yardstick's folder"));
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo).args(["build", "--release", "-p", "zk-agent"]).current_dir(root))?;
+    let folder = bench.out.parent().ok_or("--out needs a file in a folder")?;
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    std::fs::write(&bench.out, "").map_err(|error| format!("{}: {error}", bench.out.display()))?;
+    run(Command::new("bash")
+        .arg(yardstick.join("matrix.sh"))
+        .args([bench.out.as_os_str()])
+        .args([&bench.rounds, &bench.seconds])
+        .env("OURS", target(root).join("release/zk-agent"))
+        .env("CONFIGS", &bench.configs)
+        .env("SUBSET", "")
+        .env("MODES_FULL", &bench.rows))?;
+    run(Command::new("python3").arg(yardstick.join("summarize.py")).arg(&bench.out))
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let mut arguments = std::env::args().skip(1);
+    let result = match arguments.next().as_deref() {
+        Some("bench") => parse(arguments, &root).and_then(|settings| bench(&settings, &root)),
+        Some("--help" | "-h") | None => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some(other) => Err(format!("{other} is no task; see cargo xtask --help")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -210,3 +210,37 @@ fn a_burst_of_handshakes_is_throttled() {
     let granted = (0..6).filter_map(|_| Conn::with(server.address(), &new_session(30_000))).count();
     assert_eq!(granted, 3);
 }
+
+/// B16: with weights a new session costs three tokens and a renewed one two.
+#[test]
+fn handshakes_have_weights() {
+    let server = server!(|options| {
+        options
+            .line("connection_throttle_tokens=3")
+            .line("connection_throttle_fill_time=600000")
+            .line("connection_throttle_fill_count=1")
+            .line("connection_throttle_weight_enabled=true")
+    });
+    let new = || Conn::with(server.address(), &new_session(30_000));
+    let first = new().expect("3 of 9 tokens");
+    new().expect("6 of 9 tokens");
+    let again = Conn::reattach(server.address(), &first.session, 30_000);
+    assert_eq!(again.expect("8 of 9 tokens").session.session_id, first.session.session_id);
+    assert!(new().is_none(), "one token is too few for a new session");
+}
+
+/// B20: large requests in flight are bounded; one that goes beyond ends its connection.
+#[test]
+fn large_requests_are_bounded() {
+    let server = server!(|options| {
+        options.line("largeRequestThreshold=2000").line("largeRequestMaxBytes=5000")
+    });
+    let mut conn = Conn::open(server.address());
+    for (path, bytes) in [("/small", 100), ("/large", 3000)] {
+        conn.ok(Op::CREATE, &record::create(path, &vec![1; bytes], 0));
+    }
+    conn.send(Op::CREATE, &record::create("/huge", &vec![1; 9000], 0));
+    conn.raw.assert_closed();
+    let mut again = Conn::open(server.address());
+    assert_eq!(again.children("/"), ["large", "small", "zookeeper"]);
+}

@@ -18,6 +18,7 @@ mod j_permissions;
 mod k_quota;
 mod l_words;
 mod o_config;
+mod o_data;
 
 /// A started server, or the end of the test where its tools are missing.
 macro_rules! server {

@@ -116,6 +116,23 @@ fn the_file_is_a_properties_file() {
     assert_eq!(value("maxClientCnxns"), "9");
 }
 
+/// O15, O21: a data directory that must not be made and is not there ends the start.
+#[test]
+fn directories_are_made_only_where_that_is_allowed() {
+    let home = Scratch::new("config");
+    let text = format!(
+        "dataDir={}\nclientPort={}\ndatadir.autocreate=false\nadmin.enableServer=false\n",
+        home.path().join("none").display(),
+        free_address().port()
+    );
+    let Some((code, output)) = refused(home.path(), &text) else { return };
+    match Kind::from_env().is_apache() {
+        true => assert_eq!(code, 3, "{output}"),
+        false => assert_ne!(code, 0, "{output}"),
+    }
+    assert!(!home.path().join("none").exists());
+}
+
 /// O12, O21: a port that is taken ends the start.
 #[test]
 fn a_port_that_is_taken_ends_the_start() {
