@@ -138,6 +138,8 @@ fn normal(op: Op, request: &CreateRequest<'_>) -> Result<Op> {
     let op = match request.flags {
         flags::CONTAINER => Op::CREATE_CONTAINER,
         flags::PERSISTENT..=flags::EPHEMERAL_SEQUENTIAL => op,
+        // A null list is told before flags that want a TTL, and after those that are none.
+        flags::PERSISTENT_TTL | flags::PERSISTENT_SEQUENTIAL_TTL if request.acl.is_null() => op,
         _ => return Err(bad),
     };
     if request.acl.is_null() {

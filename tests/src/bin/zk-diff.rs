@@ -1,13 +1,14 @@
 //! The differential test from the command line, for long runs and for hunting one difference.
 //!
-//! `zk-diff [--seed N] [--requests N] [--reference KIND] [--subject KIND] [--kinds N] [--episode N]`
-//! with KIND one of `ours`, `apache39`, `apache38`. Exit 0 when both sides agree, 1 when not, 2 when
-//! a tool is missing or the call is wrong.
+//! `zk-diff [--seed N] [--requests N] [--episode N] [--mode pipeline|quota] [--kinds N]
+//! [--reference KIND] [--subject KIND] [--coverage]` with KIND one of `ours`, `apache39`, `apache38`.
+//! A transcript names seed and mode: with both it is played again. Exit 0 when both sides agree, 1
+//! when not, 2 when a tool is missing or the call is wrong.
 
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use zk_tests::diff::run::{Setup, run};
+use zk_tests::diff::run::{PIPELINE, QUOTA, Setup, run};
 use zk_tests::server::Kind;
 use zk_tests::tools::Release;
 
@@ -38,6 +39,13 @@ fn setup() -> Result<(Setup, bool), String> {
             "--requests" => setup.requests = number()?,
             "--kinds" => setup.kinds_max = number()? as usize,
             "--episode" => setup.episode = number()?,
+            "--mode" => {
+                setup.mode = Some(match value.as_str() {
+                    "pipeline" => PIPELINE,
+                    "quota" => QUOTA,
+                    other => return Err(format!("{other} is neither pipeline nor quota")),
+                });
+            }
             "--reference" => setup.reference = kind(&value)?,
             "--subject" => setup.subject = kind(&value)?,
             _ => return Err(format!("{name} is no option of zk-diff")),

@@ -16,6 +16,11 @@ const SLOTS: usize = 6;
 /// Steps of history shown with a difference.
 const HISTORY: usize = 12;
 
+/// Many requests in flight, quotas that only warn.
+pub const PIPELINE: Mode = Mode { enforce_quota: false, pipeline_max: 12 };
+/// Quotas are enforced. They look at applied state only, so one request at a time.
+pub const QUOTA: Mode = Mode { enforce_quota: true, pipeline_max: 1 };
+
 /// What to compare, and how much.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -29,6 +34,8 @@ pub struct Setup {
     pub subject: Kind,
     /// Different kinds of differences after which to give up.
     pub kinds_max: usize,
+    /// The mode of every episode; unset, each third enforces quotas.
+    pub mode: Option<Mode>,
     /// Requests after which both servers begin again from empty.
     pub episode: u64,
 }
@@ -37,7 +44,8 @@ impl Setup {
     /// The usual comparison of our server with the newest genuine one.
     pub fn new(seed: u64, requests: u64) -> Setup {
         let reference = Kind::Apache(crate::tools::Release::Apache39);
-        Setup { seed, requests, reference, subject: Kind::Ours, kinds_max: 1, episode: 25_000 }
+        let subject = Kind::Ours;
+        Setup { seed, requests, reference, subject, kinds_max: 1, mode: None, episode: 25_000 }
     }
 }
 
@@ -60,10 +68,7 @@ pub fn run(setup: &Setup) -> Result<Outcome, String> {
     let mut episode = 0;
     while outcome.requests < setup.requests && outcome.differences.len() < setup.kinds_max {
         let seed = setup.seed.wrapping_add(episode);
-        let mode = match episode % 3 {
-            2 => Mode { enforce_quota: true, pipeline_max: 1 },
-            _ => Mode { enforce_quota: false, pipeline_max: 12 },
-        };
+        let mode = setup.mode.unwrap_or(if episode % 3 == 2 { QUOTA } else { PIPELINE });
         let budget = setup.episode.min(setup.requests - outcome.requests);
         let mut pair = Pair::start(setup, seed, mode)?;
         if let Some((kind, transcript)) = pair.play(budget, &mut outcome) {

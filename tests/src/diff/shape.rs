@@ -174,13 +174,21 @@ fn strings(reader: &mut Reader<'_>, each: usize) -> Result<String> {
     Ok(format!("[{}]", list.join(", ")))
 }
 
+/// An ACL in its order, but for neighbours of one scheme with the same permissions: `auth` becomes
+/// the identities of the connection in the order of a hash set.
 fn acl(reader: &mut Reader<'_>) -> Result<String> {
     let Some(count) = reader.count("acl")? else { return Ok("null".to_owned()) };
-    let mut list = Vec::new();
+    let mut list: Vec<(i32, String, String)> = Vec::new();
+    let mut run = 0;
     for _ in 0..count {
         let perms = reader.int("perms")?;
         let scheme = text::nullable(reader.buffer("scheme")?);
-        list.push(format!("{perms}:{scheme}:{}", text::nullable(reader.buffer("id")?)));
+        if list.last().is_some_and(|last| (last.0, &last.1) != (perms, &scheme)) {
+            run = list.len();
+        }
+        list.push((perms, scheme, text::nullable(reader.buffer("id")?)));
+        list[run..].sort();
     }
+    let list: Vec<String> = list.iter().map(|(p, s, id)| format!("{p}:{s}:{id}")).collect();
     Ok(format!("[{}]", list.join(", ")))
 }

@@ -118,6 +118,25 @@ fn the_deepest_quota_counts() {
     assert_eq!(usage(&mut conn, "/a/b"), "count=2,bytes=0");
 }
 
+/// K5: limits alone hold nothing: somebody must count.
+#[test]
+fn limits_need_a_znode_that_counts() {
+    let server = server!(|options| options.line("enforceQuota=true"));
+    let mut conn = Conn::open(server.address());
+    conn.create("/a", 0);
+    conn.create("/zookeeper/quota/a", 0);
+    let limits = record::create(
+        "/zookeeper/quota/a/zookeeper_limits",
+        b"count=-1,bytes=-1=;countHardLimit=1",
+        0,
+    );
+    conn.ok(Op::CREATE, &limits);
+    conn.create("/a/x", 0);
+    let stats = record::create("/zookeeper/quota/a/zookeeper_stats", b"", 0);
+    conn.ok(Op::CREATE, &stats);
+    assert_eq!(conn.code(Op::CREATE, &record::create("/a/y", b"", 0)), Code::QUOTA_EXCEEDED);
+}
+
 /// K6: taking the limits away ends the quota.
 #[test]
 fn a_quota_ends_with_its_limits() {

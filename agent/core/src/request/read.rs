@@ -95,7 +95,7 @@ impl Read<'_> {
             Op::GET_EPHEMERALS => {
                 let prefix = decode_path(reader)?.unwrap_or(Cow::Borrowed(""));
                 // Java's trim: everything up to the blank.
-                let all = prefix.trim().is_empty() || prefix.trim_matches(|c| c <= ' ') == "/";
+                let all = matches!(prefix.trim_matches(|c| c <= ' '), "" | "/");
                 let mut paths = self.tree.ephemerals_of(self.session);
                 paths.retain(|path| all || path.starts_with(&*prefix));
                 out.put_strings(&paths);

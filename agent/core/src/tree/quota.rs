@@ -174,10 +174,9 @@ impl DataTree {
         let Some(prefix) = self.quotas.prefix(path) else { return Verdict::Within };
         let Some((_, limits)) = self.stats_of(prefix, LIMITS) else { return Verdict::Within };
         let limits = Track::parse(self.data(limits).unwrap_or(&[]));
-        let usage = match self.stats_of(prefix, STATS) {
-            Some((_, stats)) => Track::parse(self.data(stats).unwrap_or(&[])),
-            None => Track::usage(0, 0),
-        };
+        // Without a znode that counts, nothing is held against the limits.
+        let Some((_, stats)) = self.stats_of(prefix, STATS) else { return Verdict::Within };
+        let usage = Track::parse(self.data(stats).unwrap_or(&[]));
         let mut verdict = Verdict::Within;
         for (delta, used, soft, hard) in [
             (count, usage.get("count"), limits.get("count"), limits.get("countHardLimit")),
