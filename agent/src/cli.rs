@@ -121,6 +121,21 @@ fn command(name: &OsString, parser: &mut Parser) -> Result<Command, String> {
     Ok(Command::Tool(tool, rest.collect()))
 }
 
+/// Takes `--config FILE` out of the arguments of a tool. The error is a line for whoever typed them.
+pub fn take_config(arguments: Vec<OsString>) -> Result<(Option<PathBuf>, Vec<OsString>), String> {
+    let (mut file, mut rest) = (None, Vec::new());
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            let value = arguments.next().ok_or("--config wants a file")?;
+            file = Some(PathBuf::from(value));
+        } else {
+            rest.push(argument);
+        }
+    }
+    Ok((file, rest))
+}
+
 /// Everything that settings come from: the file, `-D`, and Java's flags in the environment.
 pub fn source(config: Option<PathBuf>, mut overrides: Vec<(String, String)>) -> Source {
     for name in ["SERVER_JVMFLAGS", "JVMFLAGS"] {

@@ -44,8 +44,22 @@ fn run_tool(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
         Tool::Snapshot => "snapshot",
         Tool::Verify => "verify",
     };
-    let settings = settings::load(&cli::source(None, Vec::new()));
-    let place = settings.ok().map(|settings| settings.data_dir);
+    let (file, mut arguments) = match cli::take_config(arguments) {
+        Ok(taken) => taken,
+        Err(mistake) => return refuse(&mistake),
+    };
+    let named = file.is_some();
+    let place = match settings::load(&cli::source(file, Vec::new())) {
+        Ok(settings) => {
+            let split = settings.log_dir != settings.data_dir;
+            if split && matches!(tool, Tool::Export | Tool::Verify) {
+                arguments.extend(["--log-dir".into(), settings.log_dir.clone().into()]);
+            }
+            Some(if tool == Tool::Log { settings.log_dir } else { settings.data_dir })
+        }
+        Err(refusal) if named => return refuse(&refusal.to_string()),
+        Err(_) => None,
+    };
     let mut say = |line: &str| report::say(line);
     match command::run(name, arguments, place, &mut std::io::stdout(), &mut say) {
         Ok(()) => ExitCode::SUCCESS,

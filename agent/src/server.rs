@@ -349,7 +349,12 @@ impl<C: Core, D: Disk> Server<C, D> {
             let first = batch.is_first();
             let event = match batch.next(length_max) {
                 Item::Frame(frame) => {
-                    if first && !self.admits_handshake(frame) {
+                    let refused = if first {
+                        !self.admits_handshake(frame)
+                    } else {
+                        !self.parts.clients.admits_large(slot, frame.len())
+                    };
+                    if refused {
                         batch.ended = true;
                         break;
                     }

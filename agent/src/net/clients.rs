@@ -357,6 +357,19 @@ impl Clients {
         }
     }
 
+    /// Whether a whole frame fits the limit of large requests, if there is one.
+    #[inline]
+    pub fn admits_large(&mut self, slot: u32, length: usize) -> bool {
+        let Some(threshold) = self.limits.large_request_bytes else { return true };
+        if length <= threshold {
+            return true;
+        }
+        let own = self.get_mut(slot).map_or(0, |conn| conn.large_bytes);
+        let admitted = self.large_bytes - own + length <= self.limits.large_requests_bytes_max;
+        self.counters.large_rejected += u64::from(!admitted);
+        admitted
+    }
+
     fn give_back(&mut self, batch: Batch) {
         if !batch.own {
             self.shared = batch.bytes;

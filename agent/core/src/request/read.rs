@@ -102,15 +102,10 @@ impl Read<'_> {
                 Ok(())
             }
             Op::WHO_AM_I => {
-                // Two identities of one user are shown once.
-                let mut shown: Vec<(&str, &str)> =
-                    self.ids.iter().map(|id| (id.scheme(), user_of(id))).collect();
-                shown.sort_unstable();
-                shown.dedup();
-                out.put_int(shown.len() as i32);
-                for (scheme, user) in shown {
-                    out.put_string(scheme);
-                    out.put_string(user);
+                out.put_int(self.ids.len() as i32);
+                for id in self.ids {
+                    out.put_string(id.scheme());
+                    out.put_string(user_of(id));
                 }
                 Ok(())
             }

@@ -25,7 +25,7 @@ usage: zk-agent log [--json] [--data] [--from ZXID] [--to ZXID] [PATH]
        zk-agent export [--data-dir DIR] [--log-dir DIR] DIR
 
 PATH is a file of zk-agent or of an Apache server, a dataDir, or a version-2 directory. Without one
-the data directory is used that a server without --config would use. Data is shown only with --data.
+the directories of --config FILE are used, or those that a server without --config would use. Data is shown only with --data.
 ";
 
 /// Time without a line of progress.
