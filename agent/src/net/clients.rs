@@ -10,7 +10,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::net::client_port::{Framing, Item};
+use crate::net::batch::Batch;
 use crate::net::conn::{
     Conn, OUTPUT_HARD_BYTES, OUTPUT_SOFT_BYTES, READ_DIRECT_BYTES, Sent, reset_on_close,
 };
@@ -49,60 +49,6 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Bytes handed to the kernel or queued for it.
     pub bytes_sent: u64,
-}
-
-/// One read of a connection, to be cut into items.
-#[derive(Debug)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    at: usize,
-    end: usize,
-    /// `bytes` is the connection's own, not the shared buffer.
-    own: bool,
-    framing: Framing,
-    frames: usize,
-    /// Bytes that the unfinished item lacks at least; 0 when the batch was left before its end.
-    missing: usize,
-    /// The stream has ended behind these bytes.
-    pub ended: bool,
-}
-
-/// Fewer bytes than this hold hardly more than one request.
-const SEVERAL_BYTES: usize = 64;
-
-impl Batch {
-    /// The bytes of an open session's requests when there are likely to be several.
-    #[inline]
-    pub fn several(&self) -> Option<&[u8]> {
-        let bytes = &self.bytes[self.at..self.end];
-        (bytes.len() >= SEVERAL_BYTES && self.framing.is_at_frame()).then_some(bytes)
-    }
-
-    /// The next item. Frames above `length_max` are oversized.
-    #[inline]
-    pub fn next(&mut self, length_max: usize) -> Item<'_> {
-        let (item, used) = self.framing.next(&self.bytes[self.at..self.end], length_max);
-        self.at += used;
-        match item {
-            Item::Wait(missing) => self.missing = missing,
-            Item::Frame(_) => {
-                self.frames += 1;
-                self.missing = 0;
-            }
-            _ => self.missing = 0,
-        }
-        item
-    }
-
-    /// Frames taken so far.
-    pub fn frames(&self) -> usize {
-        self.frames
-    }
-
-    /// Whether the next frame is the handshake.
-    pub fn is_first(&self) -> bool {
-        !self.framing.is_greeted()
-    }
 }
 
 /// All clients.

@@ -14,6 +14,7 @@
 //! | [`clients::REQUESTS_PER_TURN_MAX`] of a client in a turn | 1024 | the others go first |
 
 pub mod client_port;
+pub mod batch;
 pub mod throttle;
 pub mod conn;
 pub mod listen;
