@@ -15,4 +15,5 @@ pub mod words;
 pub mod server;
 pub mod fixture;
 pub mod diff;
+pub mod drive;
 pub mod fuzz;
