@@ -291,7 +291,8 @@ fn guarded(program: &Path) -> Command {
 /// Our server: `$ZK_AGENT_BIN`, or what cargo builds beside this test.
 pub fn our_binary() -> Result<PathBuf, String> {
     match std::env::var_os("ZK_AGENT_BIN") {
-        Some(path) => Ok(PathBuf::from(path)),
+        // Servers run in directories of their own.
+        Some(path) => std::path::absolute(path).map_err(|error| error.to_string()),
         None => built("zk-agent"),
     }
 }
