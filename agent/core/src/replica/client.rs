@@ -13,7 +13,7 @@ use crate::conn::{Conn, Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
 use crate::event::ConnId;
 use crate::request::read::{Read, Refused};
-use crate::session::auth::{Verdict, authenticate};
+use crate::session::auth::{Verdict, authenticate, same};
 use crate::time::Now;
 
 /// What the pipeline does with an operation.
@@ -163,7 +163,7 @@ impl Replica {
             self.close(owner, effects);
         }
         let password = request.password.unwrap_or(&[]);
-        let genuine = password == session_password(session_id);
+        let genuine = same(password, &session_password(session_id));
         let alive = self.sessions.find(session_id).is_some_and(|session| !session.closing);
         let conn = self.conn(id).expect("looked up before");
         let timeout_ms = conn.timeout_ms;

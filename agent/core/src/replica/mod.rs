@@ -74,6 +74,13 @@ impl Replica {
         }
         let mut rng = Rng::new(config.seed);
         let tree = recovered.tree;
+        // Ephemerals of a session that no snapshot and no txn knows (Apache's snapshots may hold
+        // such): it is entered, and goes with them unless its client comes back in time.
+        for (session, _) in tree.owners() {
+            if sessions.find(session).is_none() {
+                sessions.add(session, config.session_timeout_min_ms);
+            }
+        }
         let logged = tree.last_zxid();
         Replica {
             watches: WatchTable::new(config.seed.rotate_left(32)),
