@@ -113,7 +113,7 @@ impl Replica {
         let phase = conn.phase;
         if phase == Phase::Opening {
             conn.park(bytes);
-            return;
+            return self.pause_if_needed(id, effects);
         }
         self.stats.received += 1;
         match phase {
@@ -199,6 +199,7 @@ impl Replica {
                 self.on_request(now, id, &bytes, effects);
             }
         }
+        self.resume_if_possible(id, effects);
     }
 
     fn answer_connect(
