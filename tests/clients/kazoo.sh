@@ -8,7 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 target=${1:?ours or apache}
 shift
-venv=${KAZOO_VENV:-$here/../../target/kazoo-venv}
+venv=$(realpath -m "${KAZOO_VENV:-$here/../../target/kazoo-venv}")
 if [ ! -x "$venv/bin/pytest" ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet -r "$here/kazoo-requirements.txt"
