@@ -17,7 +17,7 @@ use zk_wire::Zxid;
 
 use super::layout::{segment_path, spare_path, temporary_path};
 use super::segment::{Header, RECORDS_START, SegmentInfo};
-use crate::sys::file::{allocate, random_u64, sync_dir, zero};
+use crate::sys::file::{allocate, random_u64, sync_dir};
 
 /// Time between two attempts to make a segment on a full disk.
 const RETRY: Duration = Duration::from_secs(1);
@@ -77,8 +77,6 @@ impl Site {
     fn recycle(&self, spare: &Path, serial: u64) -> io::Result<Prepared> {
         let file = File::options().read(true).write(true).open(spare)?;
         let header = self.header(serial, file.metadata()?.len())?;
-        // Where this is not possible the old records stay; their salt gives them away.
-        zero(&file, header.size)?;
         file.write_all_at(&header.encode(), 0)?;
         file.sync_all()?;
         let path = segment_path(&self.dir, serial);
@@ -96,10 +94,9 @@ impl Site {
 
 fn fill(path: &Path, header: &Header, pause: &dyn Fn()) -> io::Result<File> {
     let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
-    // Blocks that are allocated and not yet written cost less than zeros, when they are made and at
-    // each sync: docs/PERFORMANCE.md has the figures.
-    let mut at = if allocate(&file, header.size)? { header.size } else { 0 };
-    let zeros = vec![0u8; if at == 0 { ZEROS_BYTES } else { 0 }];
+    allocate(&file, header.size)?;
+    let zeros = vec![0u8; ZEROS_BYTES];
+    let mut at = 0;
     while at < header.size {
         let bytes = (header.size - at).min(ZEROS_BYTES as u64);
         file.write_all_at(&zeros[..bytes as usize], at)?;

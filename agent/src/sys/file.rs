@@ -27,29 +27,15 @@ pub fn try_lock(path: &Path) -> io::Result<Option<FileLock>> {
     }
 }
 
-/// Allocates the blocks of the first `bytes` bytes and sets the length; they read as zeros. False
-/// when the filesystem cannot allocate ahead: then only writing all of it makes sure of the room.
+/// Allocates the blocks of the first `bytes` bytes and sets the length. On a filesystem that
+/// cannot allocate ahead it does nothing: the caller writes zeros over all of it anyway.
 ///
 /// # Errors
 /// What `fallocate` says; `StorageFull` above all.
-pub fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
-    reserve(file, bytes, FallocateFlags::empty())
-}
-
-/// As [`allocate`], for a file that has its blocks: makes all of it read as zeros without writing
-/// them.
-///
-/// # Errors
-/// What `fallocate` says.
-pub fn zero(file: &File, bytes: u64) -> io::Result<bool> {
-    reserve(file, bytes, FallocateFlags::FALLOC_FL_ZERO_RANGE)
-}
-
-fn reserve(file: &File, bytes: u64, flags: FallocateFlags) -> io::Result<bool> {
+pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     let bytes = i64::try_from(bytes).map_err(|_| io::Error::from(Errno::EFBIG))?;
-    match nix::fcntl::fallocate(file, flags, 0, bytes) {
-        Ok(()) => Ok(true),
-        Err(Errno::EOPNOTSUPP) => Ok(false),
+    match nix::fcntl::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }
