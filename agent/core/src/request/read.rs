@@ -102,10 +102,14 @@ impl Read<'_> {
                 Ok(())
             }
             Op::WHO_AM_I => {
-                out.put_int(self.ids.len() as i32);
-                for id in self.ids {
-                    out.put_string(id.scheme());
-                    out.put_string(user_of(id));
+                // Apache's order is that of a hash; sorted, a digest stands before the address as there.
+                let mut shown: Vec<_> =
+                    self.ids.iter().map(|id| (id.scheme(), user_of(id))).collect();
+                shown.sort_unstable();
+                out.put_int(shown.len() as i32);
+                for (scheme, user) in shown {
+                    out.put_string(scheme);
+                    out.put_string(user);
                 }
                 Ok(())
             }
