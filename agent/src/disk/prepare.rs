@@ -21,8 +21,11 @@ use crate::sys::file::{allocate, random_u64, sync_dir};
 
 /// Time between two attempts to make a segment on a full disk.
 const RETRY: Duration = Duration::from_secs(1);
-/// Zeros written at once.
-const ZEROS_BYTES: usize = 1 << 20;
+/// Zeros written between two pauses.
+const ZEROS_BYTES: u64 = 1 << 20;
+/// Zeros written at once. The page cache keeps what is written at once in one piece, and a sync
+/// writes whole pieces: with a MiB at once, each sync of one record would write a MiB.
+const PAGE_BYTES: usize = 4096;
 /// Pause after each of these, so that the log's syncs get their turn on the disk.
 const PAUSE: Duration = Duration::from_millis(3);
 /// Used-up segments that are kept for the next ones.
@@ -95,12 +98,14 @@ impl Site {
 fn fill(path: &Path, header: &Header, pause: &dyn Fn()) -> io::Result<File> {
     let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
     allocate(&file, header.size)?;
-    let zeros = vec![0u8; ZEROS_BYTES];
+    let zeros = [0u8; PAGE_BYTES];
     let mut at = 0;
     while at < header.size {
-        let bytes = (header.size - at).min(ZEROS_BYTES as u64);
-        file.write_all_at(&zeros[..bytes as usize], at)?;
-        at += bytes;
+        let end = (at + ZEROS_BYTES).min(header.size);
+        while at < end {
+            file.write_all_at(&zeros, at)?;
+            at += PAGE_BYTES as u64;
+        }
         if at < header.size {
             file.sync_data()?;
             pause();
