@@ -275,27 +275,12 @@ impl DataTree {
         content[..name.len()].copy_from_slice(name.as_bytes());
         content[name.len()..].copy_from_slice(bytes);
         let number = self.nodes.insert(Znode {
-            czxid: stat.czxid,
-            mzxid: stat.mzxid,
-            pzxid: stat.pzxid,
-            ctime_ms: stat.ctime_ms,
-            mtime_ms: stat.mtime_ms,
-            owner: stat.ephemeral_owner,
-            version: stat.version,
-            cversion: stat.cversion,
-            aversion: stat.aversion,
-            acl,
-            parent,
-            next: NIL,
-            prev: NIL,
-            first_child: NIL,
-            children: 0,
             block,
             name_length: name.len() as u32,
             data_length: data.map_or(NULL_DATA, |data| data.len() as u32),
             crc: crc_of(path, data),
             generation: self.cursor.generation(),
-            live: true,
+            ..Znode::alone(stat, parent, acl)
         });
         if parent != NIL {
             self.index.insert(self.hash(path), number);

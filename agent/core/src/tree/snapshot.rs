@@ -265,29 +265,8 @@ impl Assembly {
             let acl = *self.acls.get(&acl).ok_or(format!("znode {number}: unknown ACL {acl}"))?;
             let block = tree.arena.alloc(bytes);
             tree.arena.get_mut(block, bytes).copy_from_slice(content);
-            let node = Znode {
-                czxid: stat.czxid,
-                mzxid: stat.mzxid,
-                pzxid: stat.pzxid,
-                ctime_ms: stat.ctime_ms,
-                mtime_ms: stat.mtime_ms,
-                owner: stat.ephemeral_owner,
-                version: stat.version,
-                cversion: stat.cversion,
-                aversion: stat.aversion,
-                acl,
-                parent,
-                next: NIL,
-                prev: NIL,
-                first_child: NIL,
-                children: 0,
-                block,
-                name_length,
-                data_length,
-                crc,
-                generation: 0,
-                live: true,
-            };
+            let node =
+                Znode { block, name_length, data_length, crc, ..Znode::alone(&stat, parent, acl) };
             if !tree.nodes.insert_at(number, node) {
                 return Err(format!("znode {number} comes twice"));
             }

@@ -89,6 +89,33 @@ pub struct Znode {
 }
 
 impl Znode {
+    /// A live znode with this stat that is not linked to any other yet and has neither name nor data.
+    pub fn alone(stat: &StatPersisted, parent: u32, acl: u32) -> Znode {
+        Znode {
+            czxid: stat.czxid,
+            mzxid: stat.mzxid,
+            pzxid: stat.pzxid,
+            ctime_ms: stat.ctime_ms,
+            mtime_ms: stat.mtime_ms,
+            owner: stat.ephemeral_owner,
+            version: stat.version,
+            cversion: stat.cversion,
+            aversion: stat.aversion,
+            acl,
+            parent,
+            next: NIL,
+            prev: NIL,
+            first_child: NIL,
+            children: 0,
+            block: Block::NONE,
+            name_length: 0,
+            data_length: NULL_DATA,
+            crc: 0,
+            generation: 0,
+            live: true,
+        }
+    }
+
     /// Bytes of data; 0 for null.
     pub fn data_bytes(&self) -> usize {
         if self.data_length == NULL_DATA { 0 } else { self.data_length as usize }
