@@ -47,8 +47,8 @@ impl Core for Node {
     }
 
     #[inline]
-    fn warm(&self, frames: &[u8]) {
-        self.replica.warm(frames);
+    fn warm<'a>(&self, clients: impl Iterator<Item = &'a [u8]>) {
+        self.replica.warm(clients);
     }
 
     fn deadline(&self) -> i64 {

@@ -15,6 +15,7 @@ use zk_core::{ConnId, Effect, Effects, Event, Now};
 use zk_wire::Zxid;
 
 use crate::admin::{self, Asked, Facts, View};
+use crate::net::batch::Batch;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Item, Listener, client_port};
 use crate::settings::{Whitelist, Word};
@@ -49,8 +50,9 @@ const STOP_MS: i64 = 4000;
 pub trait Core: View {
     /// Takes one event and appends what must follow to `effects`.
     fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects);
-    /// Tells what is about to be stepped: a client's frames, the last one perhaps not whole.
-    fn warm(&self, _frames: &[u8]) {}
+    /// Tells what is about to be stepped: frames of some clients, a client's last one perhaps not
+    /// whole.
+    fn warm<'a>(&self, _clients: impl Iterator<Item = &'a [u8]>) {}
     /// When a `Tick` has something to do, `Now::mono_ms`.
     fn deadline(&self) -> i64;
 }
@@ -142,6 +144,8 @@ pub struct Parts<C, D> {
 pub struct Server<C, D> {
     parts: Parts<C, D>,
     effects: Effects,
+    /// Empty between turns; its memory is kept.
+    batches: Vec<(u32, Batch)>,
     now: Now,
     /// When the poll was to come back at the latest.
     due_ms: i64,
@@ -168,6 +172,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         Ok(Server {
             parts,
             effects: Effects::new(),
+            batches: Vec::new(),
             now,
             due_ms: now.mono_ms,
             stall_turns: 0,
@@ -326,26 +331,33 @@ impl<C: Core, D: Disk> Server<C, D> {
     }
 
     fn serve_clients(&mut self) {
-        for _ in 0..self.parts.clients.ready_count() {
-            if !self.may_serve() {
-                return;
+        let mut ready = self.parts.clients.ready_count();
+        let mut batches = std::mem::take(&mut self.batches);
+        while ready > 0 && self.may_serve() {
+            // Several are heard before the first is served: what they will look up is fetched
+            // side by side.
+            let count = ready.min(crate::net::clients::BATCHES_MAX);
+            ready -= count;
+            for _ in 0..count {
+                let Some(slot) = self.parts.clients.pop_ready() else { break };
+                batches.extend(self.parts.clients.receive(slot).map(|batch| (slot, batch)));
             }
-            if let Some(slot) = self.parts.clients.pop_ready() {
-                self.serve_client(slot);
+            self.parts.core.warm(batches.iter().filter_map(|(_, batch)| batch.requests()));
+            for (slot, batch) in batches.drain(..) {
+                self.serve_client(slot, batch);
             }
         }
+        self.batches = batches;
     }
 
     /// Looks at what a client has sent, as far as its share of the turn goes.
-    fn serve_client(&mut self, slot: u32) {
+    fn serve_client(&mut self, slot: u32, mut batch: Batch) {
         let conn = ConnId(slot);
         let length_max = self.parts.clients.limits().request_bytes_max;
-        let Some(mut batch) = self.parts.clients.receive(slot) else { return };
-        if let Some(frames) = batch.several() {
-            self.parts.core.warm(frames);
-        }
         let mut seen = 0;
-        while batch.frames() < crate::net::clients::REQUESTS_PER_TURN_MAX {
+        while self.parts.clients.is_served(slot)
+            && batch.frames() < crate::net::clients::REQUESTS_PER_TURN_MAX
+        {
             let first = batch.is_first();
             let event = match batch.next(length_max) {
                 Item::Frame(frame) => {
@@ -377,7 +389,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                 self.carry_out();
                 seen = 0;
             }
-            if self.must_stop_reading(conn, &mut seen) || !self.parts.clients.is_served(slot) {
+            if self.must_stop_reading(conn, &mut seen) {
                 break;
             }
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use zk_wire::{Op, Reader, Zxid};
 
 use crate::event::ConnId;
+use crate::tree::Warmer;
 use crate::txn::TxnHeader;
 
 /// A txn under way and who waits for it.
@@ -78,14 +79,18 @@ impl PendingQueue {
         Some(entry)
     }
 
-    /// The paths that txns up to this zxid change, as far as they name one znode that is there.
-    pub fn paths(&self, zxid: Zxid) -> impl Iterator<Item = &[u8]> {
-        let due = self.entries.iter().take_while(move |entry| entry.zxid <= zxid);
-        due.filter(|entry| matches!(entry.op, Op::SET_DATA | Op::DELETE)).filter_map(|entry| {
-            let body = self.bytes[entry.bytes.clone()].get(TxnHeader::BYTES..)?;
-            // An error txn has no path; whatever is read instead is looked up in vain.
-            Reader::new(body).buffer("path").ok()?
-        })
+    /// Names the znodes that txns up to this zxid change and that are there.
+    pub fn warm(&self, zxid: Zxid, warmer: &mut Warmer<'_>) {
+        for entry in self.entries.iter().take_while(|entry| entry.zxid <= zxid) {
+            let Some(body) = self.bytes[entry.bytes.clone()].get(TxnHeader::BYTES..) else {
+                continue;
+            };
+            match entry.op {
+                Op::SET_DATA | Op::DELETE => warm_path(body, warmer),
+                Op::MULTI => warm_multi(body, warmer),
+                _ => {}
+            }
+        }
     }
 
     /// Gives the bytes away while entries are applied; to be given back by `put_bytes`.
@@ -102,6 +107,25 @@ impl PendingQueue {
             self.head = 0;
             // One large txn must not hold its memory for ever.
             self.bytes.shrink_to(1 << 20);
+        }
+    }
+}
+
+/// An error txn has no path; whatever is read instead is looked up in vain.
+fn warm_path(body: &[u8], warmer: &mut Warmer<'_>) {
+    if let Ok(Some(path)) = Reader::new(body).buffer("path") {
+        warmer.add(path);
+    }
+}
+
+fn warm_multi(body: &[u8], warmer: &mut Warmer<'_>) {
+    let mut reader = Reader::new(body);
+    let Ok(count) = reader.int("MultiTxn.count") else { return };
+    for _ in 0..count {
+        let Ok(op) = reader.int("Txn.type") else { return };
+        let Ok(Some(inner)) = reader.buffer("Txn.data") else { return };
+        if matches!(Op(op), Op::SET_DATA | Op::DELETE) {
+            warm_path(inner, warmer);
         }
     }
 }

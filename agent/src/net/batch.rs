@@ -8,7 +8,7 @@ pub struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) at: usize,
     pub(super) end: usize,
-    /// `bytes` is the connection's own, not the shared buffer.
+    /// `bytes` is the connection's own, not a shared buffer.
     pub(super) own: bool,
     pub(super) framing: Framing,
     pub(super) frames: usize,
@@ -18,15 +18,11 @@ pub struct Batch {
     pub ended: bool,
 }
 
-/// Fewer bytes than this hold hardly more than one request.
-const SEVERAL_BYTES: usize = 64;
-
 impl Batch {
-    /// The bytes of an open session's requests when there are likely to be several.
+    /// The bytes of an open session's requests.
     #[inline]
-    pub fn several(&self) -> Option<&[u8]> {
-        let bytes = &self.bytes[self.at..self.end];
-        (bytes.len() >= SEVERAL_BYTES && self.framing.is_at_frame()).then_some(bytes)
+    pub fn requests(&self) -> Option<&[u8]> {
+        self.framing.is_at_frame().then(|| &self.bytes[self.at..self.end])
     }
 
     /// The next item. Frames above `length_max` are oversized.

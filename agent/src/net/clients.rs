@@ -22,7 +22,9 @@ pub const OUTPUT_TOTAL_BYTES: usize = 1 << 30;
 pub const INPUT_TOTAL_BYTES: usize = 256 << 20;
 /// Requests of one client that are looked at in one turn.
 pub const REQUESTS_PER_TURN_MAX: usize = 1024;
-/// Size of the buffer that all connections read into.
+/// Clients that are heard before the first of them is served.
+pub const BATCHES_MAX: usize = 16;
+/// Size of each of the buffers that all connections read into.
 const SHARED_BYTES: usize = 64 << 10;
 /// Buffers of emptied queues that are kept for the next one who needs one, and their size.
 const SPARE_BUFFERS_MAX: usize = 64;
@@ -68,7 +70,8 @@ pub struct Clients {
     /// When a connection has to have greeted or to be flushed: time, slot, generation. In order,
     /// because all waits have the same length.
     deadlines: VecDeque<(i64, u32, u32)>,
-    shared: Vec<u8>,
+    /// As many as batches at once; the one used last comes first.
+    shared: Vec<Vec<u8>>,
     spare: Vec<Vec<u8>>,
     input_bytes: usize,
     output_bytes: usize,
@@ -94,7 +97,8 @@ impl Clients {
             dirty: Vec::new(),
             gone: Vec::new(),
             deadlines: VecDeque::new(),
-            shared: vec![0; SHARED_BYTES],
+            // Zeroed by the system when they are used: an idle server has not one of them.
+            shared: (0..BATCHES_MAX).map(|_| vec![0; SHARED_BYTES]).collect(),
             spare: Vec::new(),
             input_bytes: 0,
             output_bytes: 0,
@@ -245,7 +249,7 @@ impl Clients {
             }
             (bytes, start)
         } else {
-            let mut bytes = std::mem::take(&mut self.shared);
+            let mut bytes = self.shared.pop().expect("no more batches than buffers");
             let start = conn.partial.len();
             bytes[..start].copy_from_slice(&conn.partial);
             conn.partial = Vec::new();
@@ -318,7 +322,7 @@ impl Clients {
 
     fn give_back(&mut self, batch: Batch) {
         if !batch.own {
-            self.shared = batch.bytes;
+            self.shared.push(batch.bytes);
         }
     }
 
@@ -491,8 +495,11 @@ impl Clients {
             return;
         };
         // Unread input would turn the close into a reset, which takes our last reply with it.
-        if conn.closing && conn.readable && self.shared.len() == SHARED_BYTES {
-            let _ = conn.read(&mut self.shared);
+        if conn.closing
+            && conn.readable
+            && let Some(shared) = self.shared.last_mut()
+        {
+            let _ = conn.read(shared);
         }
         self.input_bytes -= conn.partial.len();
         self.output_bytes -= conn.queue.len();

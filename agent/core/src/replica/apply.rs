@@ -14,6 +14,7 @@ use crate::pending::Pending;
 use crate::request::read::put_event;
 use crate::session::auth::permitted;
 use crate::time::Now;
+use crate::tree::Warmer;
 use crate::tree::watch_table::mark;
 use crate::txn::{Body, Txn, TxnHeader};
 
@@ -23,7 +24,9 @@ impl Replica {
         if self.pending.is_empty() {
             return;
         }
-        self.tree.warm(self.pending.paths(zxid));
+        let mut warmer = Warmer::new(&self.tree);
+        self.pending.warm(zxid, &mut warmer);
+        warmer.finish();
         let bytes = self.pending.take_bytes();
         // Connections whose session opened: what they sent meanwhile is taken when all is applied.
         let mut opened = Vec::new();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use zk_wire::connect::{ConnectRequest, ConnectResponse, PASSWORD_BYTES, session_password};
 use zk_wire::header::{ReplyHeader, RequestHeader, xid};
 use zk_wire::jute::Reader;
+use zk_wire::multi::SubRequests;
 use zk_wire::request::{AuthPacket, SetWatchesRequest};
 use zk_wire::{Code, Op, Zxid, frame};
 
@@ -15,6 +16,7 @@ use crate::event::ConnId;
 use crate::request::read::{Read, Refused};
 use crate::session::auth::{Verdict, authenticate, same};
 use crate::time::Now;
+use crate::tree::Warmer;
 
 /// What the pipeline does with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,25 +60,43 @@ fn way(op: Op) -> Way {
     }
 }
 
-impl Replica {
-    /// Tells what is about to be stepped: frames of one client, each with its length, the last one
-    /// perhaps not whole. Changes nothing; what they will look up is brought into the cache.
-    pub fn warm(&self, frames: &[u8]) {
-        let mut rest = frames;
-        self.tree.warm(std::iter::from_fn(|| {
-            loop {
-                let frame::Cut::Frame { length } = frame::cut(rest, frames.len()) else {
-                    return None;
-                };
-                let (body, behind) = rest[4..].split_at(length);
-                rest = behind;
-                let mut reader = Reader::new(body);
-                let header = RequestHeader::decode(&mut reader).ok()?;
-                if matches!(header.op, Op::GET_DATA | Op::SET_DATA | Op::EXISTS) {
-                    return reader.buffer("path").ok()?;
+/// Names the znodes that a request will look up. What does not decode is judged elsewhere.
+fn warm_request(body: &[u8], warmer: &mut Warmer<'_>) {
+    let mut reader = Reader::new(body);
+    let Ok(header) = RequestHeader::decode(&mut reader) else { return };
+    match header.op {
+        Op::GET_DATA | Op::SET_DATA | Op::EXISTS => {
+            if let Ok(Some(path)) = reader.buffer("path") {
+                warmer.add(path);
+            }
+        }
+        Op::MULTI => {
+            let mut requests = SubRequests::new(reader);
+            while let Ok(Some(request)) = requests.read_next() {
+                if let Some(path) = request.path() {
+                    warmer.add(path.as_bytes());
                 }
             }
-        }));
+        }
+        _ => {}
+    }
+}
+
+impl Replica {
+    /// Tells what is about to be stepped: for each of some clients its frames, each with its
+    /// length, the last one perhaps not whole. Changes nothing; what they will look up is brought
+    /// into the cache.
+    pub fn warm<'a>(&self, clients: impl Iterator<Item = &'a [u8]>) {
+        let mut warmer = Warmer::new(&self.tree);
+        for frames in clients {
+            let mut rest = frames;
+            while let frame::Cut::Frame { length } = frame::cut(rest, frames.len()) {
+                let (body, behind) = rest[4..].split_at(length);
+                rest = behind;
+                warm_request(body, &mut warmer);
+            }
+        }
+        warmer.finish();
     }
 
     pub(super) fn on_opened(&mut self, now: Now, conn: ConnId, peer: IpAddr) {

@@ -14,5 +14,6 @@ pub mod snapshot;
 pub mod watch_table;
 
 pub use data_tree::DataTree;
+pub use visit::Warmer;
 pub use watch_table::WatchTable;
 pub use znode::Kind;

@@ -35,35 +35,57 @@ impl DataTree {
         }
         count
     }
+}
 
-    /// Brings the znodes of some paths into the cache. A look-up waits for memory three times, each
-    /// time for an address that the one before gave; side by side the waits of many overlap.
-    pub fn warm<'a>(&self, paths: impl Iterator<Item = &'a [u8]>) {
-        const SIDE_BY_SIDE: usize = 32;
-        let mut hashes = [0u64; SIDE_BY_SIDE];
-        let (mut paths, mut sum) = (paths.peekable(), 0u64);
-        while paths.peek().is_some() {
-            let mut count = 0;
-            for (place, path) in hashes.iter_mut().zip(paths.by_ref()) {
-                *place = hash(self.seed, path);
-                sum ^= self.index.touch(*place);
-                count += 1;
-                if count == SIDE_BY_SIDE {
-                    break;
-                }
-            }
-            let mut found = [ROOT; SIDE_BY_SIDE];
-            for (place, hash) in found.iter_mut().zip(&hashes[..count]) {
-                *place = self.index.guess(*hash).unwrap_or(ROOT);
-                let node = self.nodes.get(*place);
-                sum ^= node.czxid as u64 ^ u64::from(node.name_length);
-            }
-            for number in &found[..count] {
-                let content = self.content(*number);
-                sum ^= u64::from(*content.first().unwrap_or(&0));
-                sum ^= u64::from(*content.get(64).unwrap_or(&0));
-            }
+/// Brings the znodes of some paths into the cache. A look-up waits for memory three times, each
+/// time for an address that the one before gave; side by side the waits of many overlap.
+pub struct Warmer<'t> {
+    tree: &'t DataTree,
+    hashes: [u64; SIDE_BY_SIDE],
+    count: usize,
+    sum: u64,
+}
+
+/// Look-ups under way at once: more than a core has loads in flight gain nothing.
+const SIDE_BY_SIDE: usize = 32;
+
+impl<'t> Warmer<'t> {
+    /// Warms this tree. Nothing is done for the last paths before `finish`.
+    pub fn new(tree: &'t DataTree) -> Warmer<'t> {
+        Warmer { tree, hashes: [0; SIDE_BY_SIDE], count: 0, sum: 0 }
+    }
+
+    /// Adds a path, which need not exist.
+    #[inline]
+    pub fn add(&mut self, path: &[u8]) {
+        let hash = hash(self.tree.seed, path);
+        self.sum ^= self.tree.index.touch(hash);
+        self.hashes[self.count] = hash;
+        self.count += 1;
+        if self.count == SIDE_BY_SIDE {
+            self.touch();
         }
-        std::hint::black_box(sum);
+    }
+
+    /// Touches what was added since the last time.
+    pub fn finish(mut self) {
+        self.touch();
+        std::hint::black_box(self.sum);
+    }
+
+    fn touch(&mut self) {
+        let tree = self.tree;
+        let mut found = [ROOT; SIDE_BY_SIDE];
+        for (place, hash) in found.iter_mut().zip(&self.hashes[..self.count]) {
+            *place = tree.index.guess(*hash).unwrap_or(ROOT);
+            let node = tree.nodes.get(*place);
+            self.sum ^= node.czxid as u64 ^ u64::from(node.name_length);
+        }
+        for number in &found[..self.count] {
+            let content = tree.content(*number);
+            self.sum ^= u64::from(*content.first().unwrap_or(&0));
+            self.sum ^= u64::from(*content.get(64).unwrap_or(&0));
+        }
+        self.count = 0;
     }
 }
