@@ -485,7 +485,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Effect::Close { conn } => clients.close(conn.0, self.now.mono_ms),
                 Effect::Pause { conn } => clients.set_paused(conn.0, true),
                 Effect::Resume { conn } => clients.set_paused(conn.0, false),
-                Effect::SnapshotBegin { zxid } => {
+                Effect::SnapshotBegin { zxid, replaces: _ } => {
                     (self.snapshot_runs, self.snapshot_last) = (true, false);
                     disk.snapshot_begin(zxid);
                 }
@@ -494,6 +494,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     disk.snapshot_piece(&bytes[piece], last);
                 }
                 Effect::Log { level, line } => log_line(level, &line),
+                other => unreachable!("{other:?}"),
             }
         }
         bytes.clear();

@@ -160,7 +160,7 @@ impl Driver {
                 Effect::Close { conn } => drop(self.closing.insert(conn.0)),
                 Effect::Pause { conn } => drop(self.paused.insert(conn.0)),
                 Effect::Resume { conn } => drop(self.paused.remove(&conn.0)),
-                Effect::SnapshotBegin { zxid } => {
+                Effect::SnapshotBegin { zxid, .. } => {
                     let pieces = Vec::new();
                     self.snapshot = Some(Snapshot { zxid: *zxid, pieces, complete: false });
                 }
@@ -171,6 +171,7 @@ impl Driver {
                     snapshot.complete = *last;
                 }
                 Effect::Log { .. } => {}
+                other => panic!("a server that is alone wants {other:?}"),
             }
         }
     }

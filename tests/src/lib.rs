@@ -17,3 +17,4 @@ pub mod fixture;
 pub mod diff;
 pub mod drive;
 pub mod fuzz;
+pub mod sim;

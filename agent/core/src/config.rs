@@ -1,5 +1,7 @@
 //! What the core is told once: limits and switches, checked by `settings` in the shell.
 
+use crate::members::Members;
+
 /// Turns `user:password` bytes into the base64 text behind `user:` of a digest id.
 ///
 /// A function and not a name, so that the core needs no hash of its own. It must be pure.
@@ -52,6 +54,8 @@ pub struct Config {
     pub snapshot_txns: u32,
     /// Bytes of log after which a snapshot is due, between half and all of it; 0 for no limit.
     pub snapshot_log_bytes: u64,
+    /// The ensemble; `None` for a server that is alone.
+    pub ensemble: Option<EnsembleConfig>,
     /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
     pub emulate_353_ttl: bool,
 }
@@ -80,7 +84,23 @@ impl Default for Config {
             container_never_used_ms: 300_000,
             snapshot_txns: 100_000,
             snapshot_log_bytes: 4 << 30,
+            ensemble: None,
             emulate_353_ttl: false,
         }
     }
+}
+
+/// What a server is told of its ensemble.
+#[derive(Clone, Debug)]
+pub struct EnsembleConfig {
+    /// This server's id.
+    pub me: i64,
+    /// All servers, this one included.
+    pub members: Members,
+    /// Ticks that discovery and synchronisation may take (`initLimit`).
+    pub init_ticks: u32,
+    /// Ticks after which a silent server counts as gone (`syncLimit`).
+    pub sync_ticks: u32,
+    /// How long a better vote is waited for once a quorum agrees, in ms. Apache's servers wait 200.
+    pub settle_ms: i64,
 }

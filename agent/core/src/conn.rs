@@ -29,6 +29,8 @@ pub enum Phase {
 pub enum Waiting {
     /// A write under way; its answer comes when it is applied.
     Write,
+    /// A sync that a leader has not confirmed, with its frame.
+    Sync(Box<[u8]>),
     /// A request that is answered when its turn has come.
     Frame(Box<[u8]>),
     /// An error that is known already but must not overtake.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zk_wire::Zxid;
 
-use crate::event::ConnId;
+use crate::ids::{ConnId, Epochs, PeerId, Port};
 
 /// One thing to do. Byte ranges point into [`Effects::bytes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +42,55 @@ pub enum Effect {
     SnapshotBegin {
         /// The zxid it stands at: it holds every txn up to this one and none above.
         zxid: Zxid,
+        /// It stands for a history that is not the log's: once it is on disk, the log before this
+        /// moment and all other snapshots are void, atomically.
+        replaces: bool,
     },
+    /// The running snapshot is given up.
+    SnapshotAbandon,
     /// A piece of the running snapshot.
     SnapshotBytes {
         /// The piece, opaque to the shell; pieces are loaded in the order they came in.
         piece: Range<usize>,
         /// True for the last one.
         last: bool,
+    },
+    /// Connect to a peer; answered by `PeerConnected` or `PeerClosed`. Names are resolved anew.
+    Dial {
+        /// The number of the connection.
+        peer: PeerId,
+        /// Host names or addresses with their ports, all of the same server.
+        addresses: Vec<(String, u16)>,
+        /// Which port it is.
+        port: Port,
+    },
+    /// Send bytes to a peer, behind what was sent before.
+    SendPeer {
+        /// To which connection.
+        peer: PeerId,
+        /// What to send. Several effects may share a range.
+        bytes: Range<usize>,
+    },
+    /// Close a connection to a peer after what was sent before has been flushed.
+    ClosePeer {
+        /// Which connection.
+        peer: PeerId,
+    },
+    /// Write the epochs down, durably and behind every append before; answered by `EpochsSaved`.
+    SaveEpochs {
+        /// What to write.
+        epochs: Epochs,
+    },
+    /// Cut everything above a zxid out of the log, and snapshots above it, durably; then load the
+    /// state anew. Answered by `Reloaded`. Without a zxid nothing is cut.
+    Reload {
+        /// The newest txn that stays.
+        cut: Option<Zxid>,
+    },
+    /// From now on clients are served, or not.
+    Serve {
+        /// Whether they are.
+        on: bool,
     },
     /// Something an operator should read.
     Log {
@@ -106,6 +148,19 @@ impl Effects {
             return;
         }
         self.list.push(Effect::Send { conn, frames: start..end });
+    }
+
+    /// Adds bytes for a peer that were written to `bytes` from `start` on.
+    pub fn send_peer(&mut self, peer: PeerId, start: usize) {
+        let end = self.bytes.len();
+        if let Some(Effect::SendPeer { peer: to, bytes }) = self.list.last_mut()
+            && *to == peer
+            && bytes.end == start
+        {
+            bytes.end = end;
+            return;
+        }
+        self.list.push(Effect::SendPeer { peer, bytes: start..end });
     }
 
     /// Adds a line for the log.

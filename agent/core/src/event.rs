@@ -4,13 +4,11 @@ use std::net::IpAddr;
 
 use zk_wire::Zxid;
 
-/// A connection, by the number of its place in the shell's table. A number is used again only after
-/// [`Event::ClientClosed`] was stepped for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u32);
+use crate::ids::{ConnId, Epochs, PeerId, Port};
+use crate::load::Recovered;
 
 /// Something that happened outside.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Event<'a> {
     /// Time has passed; `Now` says how much.
     Tick,
@@ -64,4 +62,43 @@ pub enum Event<'a> {
     SnapshotFailed,
     /// The operator or the shell asks for a snapshot now. Ignored while one runs.
     SnapshotWanted,
+    /// A peer has connected to one of our ports.
+    PeerAccepted {
+        /// The connection.
+        peer: PeerId,
+        /// To which port.
+        port: Port,
+    },
+    /// A connection that [`Effect::Dial`](crate::Effect::Dial) asked for is there.
+    PeerConnected {
+        /// The connection.
+        peer: PeerId,
+    },
+    /// Bytes of a peer, in order, cut anywhere.
+    PeerBytes {
+        /// From which connection.
+        peer: PeerId,
+        /// What came.
+        bytes: &'a [u8],
+    },
+    /// Everything that was sent to a peer has been handed to the network.
+    PeerDrained {
+        /// Which connection.
+        peer: PeerId,
+    },
+    /// A connection is gone, or could not be made; whoever ended it.
+    PeerClosed {
+        /// Which connection.
+        peer: PeerId,
+    },
+    /// The epochs are on disk.
+    EpochsSaved {
+        /// What is there now.
+        epochs: Epochs,
+    },
+    /// The log was cut, durably, and the state loaded from disk anew.
+    Reloaded {
+        /// What was found; taken by the core.
+        recovered: &'a mut Option<Box<Recovered>>,
+    },
 }

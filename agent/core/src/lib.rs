@@ -9,8 +9,9 @@
 
 pub mod time;
 pub mod hash;
+pub mod members;
 pub mod config;
-pub mod event;
+pub mod ids;
 pub mod effect;
 pub mod txn;
 pub mod tree;
@@ -19,11 +20,15 @@ pub mod request;
 pub mod conn;
 pub mod pending;
 pub mod load;
+pub mod event;
+pub mod zab;
 pub mod replica;
 
-pub use config::Config;
+pub use config::{Config, EnsembleConfig};
 pub use effect::{Effect, Effects};
-pub use event::{ConnId, Event};
+pub use event::Event;
+pub use ids::{ConnId, Epochs, PeerId, Port};
 pub use load::{Loader, Recovered};
+pub use members::{Member, Members};
 pub use replica::Replica;
 pub use time::Now;

@@ -10,6 +10,7 @@ use zk_wire::request::AclList;
 use zk_wire::{Acl, StatPersisted, Zxid};
 
 use crate::config::Config;
+use crate::ids::Epochs;
 use crate::tree::snapshot::Assembly;
 use crate::tree::{DataTree, acl_table};
 use crate::txn::{Body, Txn, TxnHeader};
@@ -21,6 +22,8 @@ pub struct Recovered {
     pub tree: DataTree,
     /// Sessions and their timeouts in ms.
     pub sessions: BTreeMap<i64, i32>,
+    /// The epochs that were promised; an ensemble's.
+    pub epochs: Epochs,
     /// Txns that stood above the snapshot.
     pub txns_replayed: u64,
     /// Txns whose digest was not the tree's: the first, and how many.
@@ -215,6 +218,7 @@ impl Loader {
         Recovered {
             tree: self.tree,
             sessions: self.sessions,
+            epochs: Epochs::default(),
             txns_replayed: self.replayed,
             mismatches: self.mismatches,
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use zk_wire::{Op, Reader, Zxid};
 
-use crate::event::ConnId;
+use crate::ids::ConnId;
 use crate::tree::Warmer;
 use crate::txn::TxnHeader;
 
@@ -67,6 +67,23 @@ impl PendingQueue {
         self.bytes.extend_from_slice(txn);
         let bytes = start..self.bytes.len();
         self.entries.push_back(Pending { zxid, client, xid, op, arrived_ms, bytes });
+    }
+
+    /// The zxids, oldest first.
+    pub fn zxids(&self) -> impl Iterator<Item = Zxid> + Clone + '_ {
+        self.entries.iter().map(|entry| entry.zxid)
+    }
+
+    /// The txns, oldest first.
+    pub fn txns(&self) -> impl Iterator<Item = (Zxid, &[u8])> + Clone {
+        self.entries.iter().map(|entry| (entry.zxid, &self.bytes[entry.bytes.clone()]))
+    }
+
+    /// Nobody waits for them any more.
+    pub fn forget_clients(&mut self) {
+        for entry in &mut self.entries {
+            entry.client = None;
+        }
     }
 
     /// Takes the oldest txn if its zxid is at most this.

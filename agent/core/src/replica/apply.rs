@@ -9,7 +9,7 @@ use zk_wire::{Code, Op, Writer, Zxid, path, perms};
 
 use super::{HISTORY_EVERY, HISTORY_MAX, Replica};
 use crate::conn::{Phase, Waiting, letters};
-use crate::effect::{Effect, Effects};
+use crate::effect::{Effect, Effects, Level};
 use crate::pending::Pending;
 use crate::request::read::put_event;
 use crate::session::auth::permitted;
@@ -30,8 +30,12 @@ impl Replica {
         let bytes = self.pending.take_bytes();
         // Connections whose session opened: what they sent meanwhile is taken when all is applied.
         let mut opened = Vec::new();
-        while let Some(entry) = self.pending.pop_through(zxid) {
-            let txn = Txn::decode(entry.txn(&bytes)).expect("our own txns decode");
+        while let Some(mut entry) = self.pending.pop_through(zxid) {
+            let txn = Txn::decode(entry.txn(&bytes)).expect("txns decode before they are logged");
+            if let Some(us) = &mut self.ensemble {
+                us.history.push(entry.zxid, entry.txn(&bytes));
+                self.claim(&mut entry, &txn);
+            }
             self.apply(now, &entry, &txn, effects, &mut opened);
         }
         self.pending.put_bytes(bytes);
@@ -39,6 +43,10 @@ impl Replica {
             if self.asker(Some((id, serial))).is_some_and(|(_, c)| c.phase == Phase::Opening) {
                 self.opened(now, id, slot, effects);
             }
+        }
+        if self.ensemble.is_some() {
+            self.release_syncs(now, effects);
+            self.on_applied(now, effects);
         }
     }
 
@@ -48,7 +56,7 @@ impl Replica {
         entry: &Pending,
         txn: &Txn<'_>,
         effects: &mut Effects,
-        opened: &mut Vec<(crate::event::ConnId, u64, u32)>,
+        opened: &mut Vec<(crate::ids::ConnId, u64, u32)>,
     ) {
         let zxid = entry.zxid;
         let mut answer = std::mem::take(&mut self.scratch);
@@ -58,7 +66,11 @@ impl Replica {
         self.outstanding.settle(zxid);
         if let Some(digest) = txn.digest {
             let have = self.tree.digest();
-            assert_eq!(have, digest, "the tree's digest after {zxid} is not the txn's");
+            if self.ensemble.is_none() {
+                assert_eq!(have, digest, "the tree's digest after {zxid} is not the txn's");
+            } else if have != digest && self.config.digest_enabled {
+                self.on_digest_mismatch(zxid, effects);
+            }
         }
         self.remember_digest(zxid);
         if entry.op == Op::CREATE_SESSION {
@@ -103,6 +115,18 @@ impl Replica {
         conn.answered(now, entry.arrived_ms, shown, entry.xid, entry.zxid);
         self.stats.answered(now, entry.arrived_ms);
         self.drain(now, id, effects);
+    }
+
+    /// The leader's tree and ours are not the same: an operator must know, and which one is right
+    /// nobody can tell here.
+    #[cold]
+    fn on_digest_mismatch(&mut self, zxid: Zxid, effects: &mut Effects) {
+        self.digest_mismatches += 1;
+        if self.digest_mismatches == 1 {
+            let line =
+                format!("ensemble: digest_mismatch zxid={zxid}: this tree is not the leader's");
+            effects.log(Level::Error, line);
+        }
     }
 
     fn remember_digest(&mut self, zxid: Zxid) {

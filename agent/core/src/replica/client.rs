@@ -12,21 +12,22 @@ use zk_wire::{Code, Op, Zxid, frame};
 use super::Replica;
 use crate::conn::{Conn, Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
-use crate::event::ConnId;
+use crate::ids::ConnId;
 use crate::request::read::{Read, Refused};
 use crate::session::auth::{Verdict, authenticate, same};
 use crate::time::Now;
 use crate::tree::Warmer;
+use crate::zab::leader::SyncFrom;
 
 /// What the pipeline does with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Read,
     Write,
     Unknown,
 }
 
-fn way(op: Op) -> Way {
+pub(super) fn way(op: Op) -> Way {
     match op {
         Op::EXISTS
         | Op::GET_DATA
@@ -144,6 +145,9 @@ impl Replica {
 
     fn on_connect(&mut self, now: Now, id: ConnId, bytes: &[u8], effects: &mut Effects) {
         let mut reader = Reader::new(bytes);
+        if !self.serving {
+            return self.close(id, effects);
+        }
         let Ok(request) = ConnectRequest::decode(&mut reader) else {
             effects.log(Level::Debug, format!("client: {id:?} sent no proper connect request"));
             return self.close(id, effects);
@@ -185,8 +189,13 @@ impl Replica {
         let password = request.password.unwrap_or(&[]);
         let genuine = same(password, &session_password(session_id));
         let alive = self.sessions.find(session_id).is_some_and(|session| !session.closing);
+        let forwards = self.forwards();
         let conn = self.conn(id).expect("looked up before");
         let timeout_ms = conn.timeout_ms;
+        if genuine && forwards {
+            conn.phase = Phase::Opening;
+            return self.revalidate(id, session_id, timeout_ms, effects);
+        }
         // A new session's answer is counted with its txn, this one here.
         self.stats.sent += 1;
         if !genuine || !alive {
@@ -194,12 +203,36 @@ impl Replica {
             return self.close(id, effects);
         }
         let slot = self.sessions.add(session_id, timeout_ms);
-        self.sessions.find_mut(session_id).expect("it is alive").owner = Some(id);
+        let session = self.sessions.find_mut(session_id).expect("it is alive");
+        session.owner = Some(id);
+        session.learner = None;
         let conn = self.conn(id).expect("looked up before");
         conn.session = session_id;
         conn.slot = slot;
         conn.phase = Phase::Open;
         self.answer_connect(now, id, session_id, timeout_ms, effects);
+    }
+
+    /// The leader has said whether the session is alive to which a client comes back.
+    pub(super) fn renewed(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        session: i64,
+        alive: bool,
+        effects: &mut Effects,
+    ) {
+        self.stats.sent += 1;
+        if !alive {
+            self.answer_connect(now, id, 0, 0, effects);
+            return self.close(id, effects);
+        }
+        let conn = self.conn(id).expect("the caller has it");
+        conn.session = session;
+        let timeout_ms = conn.timeout_ms;
+        let slot = self.sessions.add(session, timeout_ms);
+        self.sessions.touch(slot, session, timeout_ms);
+        self.opened(now, id, slot, effects);
     }
 
     /// The connection has its session: says so, and takes what came in meanwhile.
@@ -272,6 +305,18 @@ impl Replica {
             return;
         }
         match way(header.op) {
+            Way::Read if header.op == Op::SYNC && self.ensemble.is_some() => {
+                let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
+                conn.outstanding += u32::from(header.xid > 0);
+                conn.waiting_bytes += bytes.len();
+                conn.waiting.push_back(Waiting::Sync(bytes.into()));
+                let (serial, session) = (conn.serial, conn.session);
+                if self.forwards() {
+                    self.forward(now, (id, serial), session, header, reader.rest(), effects);
+                } else {
+                    self.want_sync(now, SyncFrom::Client(id, serial), effects);
+                }
+            }
             Way::Unknown => {
                 let code = Code::UNIMPLEMENTED;
                 self.answer(now, id, header.xid, header.op, Zxid::NONE, code, &[], effects);
@@ -444,11 +489,11 @@ impl Replica {
     pub(super) fn drain(&mut self, now: Now, id: ConnId, effects: &mut Effects) {
         while let Some(conn) = self.conn(id).filter(|conn| conn.phase == Phase::Open) {
             match conn.waiting.front() {
-                None | Some(Waiting::Write) => break,
+                None | Some(Waiting::Write | Waiting::Sync(_)) => break,
                 Some(_) => {}
             }
             match conn.waiting.pop_front().expect("looked at just now") {
-                Waiting::Write => unreachable!("a write stays until it is applied"),
+                Waiting::Write | Waiting::Sync(_) => unreachable!("these stay until they are done"),
                 Waiting::Refused(xid, op, code) => {
                     conn.outstanding -= u32::from(xid > 0);
                     let zxid = self.tree.last_zxid();

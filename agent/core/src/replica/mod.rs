@@ -6,6 +6,9 @@
 
 mod apply;
 mod client;
+mod ensemble;
+mod lead;
+mod learn;
 mod status;
 mod upkeep;
 mod write;
@@ -19,8 +22,9 @@ use zk_wire::Zxid;
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::effect::{Effect, Effects};
-use crate::event::{ConnId, Event};
+use crate::event::Event;
 use crate::hash::Rng;
+use crate::ids::{ConnId, PeerId};
 use crate::load::Recovered;
 use crate::pending::PendingQueue;
 use crate::request::Outstanding;
@@ -29,6 +33,7 @@ use crate::session::SessionTable;
 use crate::time::Now;
 use crate::tree::{DataTree, WatchTable};
 
+use self::ensemble::{Ensemble, Role};
 pub use status::{ConnStatus, ServerStats, Status};
 
 /// Zxids between two entries of the digest history (`hash`).
@@ -52,7 +57,25 @@ pub struct Replica {
     logged: Zxid,
     /// Zxid through which txns are durable.
     durable: Zxid,
+    /// Zxid through which txns are committed; they are applied once they are durable too.
+    committed: Zxid,
     disk_has_room: bool,
+    /// The other servers; `None` when there are none.
+    ensemble: Option<Box<ensemble::Ensemble>>,
+    /// Clients are served.
+    serving: bool,
+    /// Epochs are being written down.
+    saving: bool,
+    /// The state is being loaded anew.
+    reloading: bool,
+    /// The learner to whom the cursor's snapshot goes.
+    snapshot_to: Option<PeerId>,
+    /// The running snapshot is of a database that was received.
+    snapshot_replaces: bool,
+    /// Syncs that are released once a zxid is applied.
+    released: learn::Released,
+    /// Digests of a leader that were not ours, counted.
+    digest_mismatches: u64,
     cache: ChildrenCache,
     stats: ServerStats,
     history: VecDeque<(Zxid, u64)>,
@@ -82,6 +105,11 @@ impl Replica {
             }
         }
         let logged = tree.last_zxid();
+        let config_alone = config.ensemble.is_none();
+        let ensemble = config
+            .ensemble
+            .as_ref()
+            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, recovered.epochs, logged)));
         Replica {
             watches: WatchTable::new(config.seed.rotate_left(32)),
             snapshot: upkeep::SnapshotDue::new(&config, &mut rng, recovered.txns_replayed),
@@ -96,6 +124,15 @@ impl Replica {
             serial: 0,
             logged,
             durable: logged,
+            committed: logged,
+            serving: config_alone,
+            ensemble,
+            saving: false,
+            reloading: false,
+            snapshot_to: None,
+            snapshot_replaces: false,
+            released: VecDeque::new(),
+            digest_mismatches: 0,
             disk_has_room: true,
             cache: ChildrenCache::default(),
             stats: ServerStats::new(now),
@@ -119,9 +156,10 @@ impl Replica {
             Event::ClientClosed { conn } => self.on_closed(conn),
             Event::DiskSpace { available } => self.on_disk_space(available, effects),
             Event::SnapshotSlice { bytes_max } => self.on_snapshot_slice(bytes_max, effects),
-            Event::SnapshotTaken { zxid } => self.on_snapshot_taken(zxid, effects),
-            Event::SnapshotFailed => self.on_snapshot_failed(now),
+            Event::SnapshotTaken { zxid } => self.on_snapshot_taken(now, zxid, effects),
+            Event::SnapshotFailed => self.on_snapshot_failed(now, effects),
             Event::SnapshotWanted => self.begin_snapshot(effects),
+            other => self.on_peers(now, other, effects),
         }
         self.check();
     }
@@ -152,9 +190,41 @@ impl Replica {
         assert!(zxid >= self.durable, "the log went back to {zxid:?} from {:?}", self.durable);
         assert!(zxid <= self.logged, "durable before it was logged: {zxid:?}");
         self.durable = zxid;
-        // A quorum of one: what is durable here is committed.
-        self.apply_through(now, zxid, effects);
+        match self.ensemble.as_ref().map(|us| &us.role) {
+            None => {
+                // A quorum of one: what is durable here is committed.
+                self.committed = zxid;
+                self.apply_ready(now, effects);
+            }
+            Some(Role::Flushing) => self.look_if_flushed(now, effects),
+            Some(Role::Looking) => {}
+            Some(Role::Leading(_)) => self.commit(now, effects),
+            Some(Role::Learning(_)) => self.acknowledge(now, effects),
+        }
         self.begin_due_snapshot(effects);
+    }
+
+    /// Applies what is committed and durable.
+    fn apply_ready(&mut self, now: Now, effects: &mut Effects) {
+        self.apply_through(now, self.committed.min(self.durable), effects);
+    }
+
+    /// What the other servers and their disk have to say.
+    fn on_peers(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
+        assert!(self.ensemble.is_some(), "a server that is alone heard {event:?}");
+        match event {
+            Event::PeerAccepted { peer, port } => self.on_peer_accepted(now, peer, port, effects),
+            Event::PeerConnected { peer } => self.on_peer_connected(now, peer, effects),
+            Event::PeerBytes { peer, bytes } => self.on_peer_bytes(now, peer, bytes, effects),
+            Event::PeerDrained { peer } => self.on_peer_drained(now, peer, effects),
+            Event::PeerClosed { peer } => self.on_peer_closed(now, peer, effects),
+            Event::EpochsSaved { epochs } => self.on_epochs_saved(now, epochs, effects),
+            Event::Reloaded { recovered } => {
+                let recovered = recovered.take().expect("a reload brings a state");
+                self.on_reloaded(now, *recovered, effects);
+            }
+            other => unreachable!("{other:?} is none of the peers'"),
+        }
     }
 
     fn on_disk_space(&mut self, available: bool, effects: &mut Effects) {

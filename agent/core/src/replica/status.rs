@@ -6,7 +6,7 @@ use zk_wire::Zxid;
 
 use super::Replica;
 use crate::conn::ConnStats;
-use crate::event::ConnId;
+use crate::ids::ConnId;
 use crate::time::Now;
 use crate::tree::watch_table::mark;
 
@@ -195,6 +195,27 @@ impl Replica {
     /// Sessions and their timeouts in ms.
     pub fn sessions(&self) -> impl Iterator<Item = (i64, i32)> + '_ {
         self.sessions.iter()
+    }
+
+    /// The epoch that this server leads, once it is established.
+    pub fn leads(&self) -> Option<i64> {
+        match self.ensemble.as_ref().map(|us| &us.role) {
+            Some(super::ensemble::Role::Leading(leader)) => {
+                let serves = leader.phase == crate::zab::leader::Phase::Serving;
+                serves.then_some(leader.epoch)
+            }
+            _ => None,
+        }
+    }
+
+    /// The newest txn that is applied; an ensemble's.
+    pub fn applied_txn(&self) -> Zxid {
+        self.ensemble.as_ref().map_or(self.tree.last_zxid(), |us| us.history.last())
+    }
+
+    /// Whether a snapshot runs and wants to be asked for slices, for the disk.
+    pub fn snapshot_wants_slice(&self) -> bool {
+        self.tree.snapshot_runs() && self.snapshot_to.is_none()
     }
 
     /// Whether a snapshot runs and wants to be asked for slices.

@@ -10,7 +10,8 @@ use zk_wire::{Acl, Code, Op, Writer, Zxid, frame};
 
 use crate::config::Config;
 use crate::effect::{Effect, Effects};
-use crate::event::{ConnId, Event};
+use crate::event::Event;
+use crate::ids::ConnId;
 use crate::load::Loader;
 use crate::replica::Replica;
 use crate::time::Now;

@@ -83,11 +83,12 @@ impl Replica {
         if let Some(due_ms) = self.sessions.next_due_ms() {
             at = at.min(now.mono_ms + due_ms);
         }
-        at
+        at.min(self.ensemble_deadline())
     }
 
     pub(super) fn on_tick(&mut self, now: Now, effects: &mut Effects) {
-        if self.disk_has_room {
+        self.on_ensemble_tick(now, effects);
+        if self.disk_has_room && self.decides() {
             let expired = self.sessions.expired();
             for session in expired {
                 self.stats.sessions_expired += 1;
@@ -154,9 +155,16 @@ impl Replica {
 
     /// Begins a snapshot at what is applied now, unless one runs or nothing has changed.
     pub(super) fn begin_snapshot(&mut self, effects: &mut Effects) {
-        if self.tree.snapshot_runs() || self.snapshot.last == self.tree.last_zxid() {
+        let same = self.snapshot.last == self.tree.last_zxid();
+        if self.tree.snapshot_runs() || same || !self.serving {
             return;
         }
+        self.begin_snapshot_of(false, effects);
+    }
+
+    /// Begins a snapshot. `replaces`: of a database that was received, before which nothing counts.
+    pub(super) fn begin_snapshot_of(&mut self, replaces: bool, effects: &mut Effects) {
+        self.snapshot_replaces = replaces;
         self.snapshot.txns = 0;
         self.snapshot.bytes = 0;
         self.snapshot.draw(&self.config, &mut self.rng);
@@ -168,11 +176,11 @@ impl Replica {
             bytes.extend_from_slice(piece);
             list.push(Effect::SnapshotBytes { piece: start..bytes.len(), last: false });
         });
-        effects.list.insert(at, Effect::SnapshotBegin { zxid });
+        effects.list.insert(at, Effect::SnapshotBegin { zxid, replaces });
     }
 
     pub(super) fn on_snapshot_slice(&mut self, bytes_max: usize, effects: &mut Effects) {
-        if !self.tree.snapshot_runs() {
+        if !self.tree.snapshot_runs() || self.snapshot_to.is_some() {
             return;
         }
         let start = effects.bytes.len();
@@ -187,12 +195,22 @@ impl Replica {
         }
     }
 
-    pub(super) fn on_snapshot_taken(&mut self, zxid: Zxid, effects: &mut Effects) {
+    pub(super) fn on_snapshot_taken(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) {
         self.snapshot.last = zxid;
         effects.log(Level::Info, format!("snapshot: taken zxid={zxid}"));
+        if std::mem::take(&mut self.snapshot_replaces) {
+            self.on_received_taken(now, effects);
+            self.look_if_flushed_in_ensemble(now, effects);
+        }
     }
 
-    pub(super) fn on_snapshot_failed(&mut self, now: Now) {
+    pub(super) fn on_snapshot_failed(&mut self, now: Now, effects: &mut Effects) {
+        if std::mem::take(&mut self.snapshot_replaces) {
+            // What was received is not on disk: what is there counts.
+            self.reloading = true;
+            effects.list.push(Effect::Reload { cut: None });
+            self.look(now, "the database could not be written", effects);
+        }
         if self.tree.snapshot_runs() {
             self.tree.snapshot_abort();
         }

@@ -11,9 +11,10 @@ use zk_wire::request::{
 use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid};
 
 use super::Replica;
+use super::client::{Way, way};
 use crate::conn::Waiting;
 use crate::effect::{Effect, Effects, Level};
-use crate::event::ConnId;
+use crate::ids::{ConnId, PeerId};
 use crate::request::prepare::Preparer;
 use crate::time::Now;
 use crate::txn::{TxnHeader, encode_digest};
@@ -104,17 +105,20 @@ impl Replica {
             }
             return;
         }
+        let forwards = self.forwards();
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         let (serial, session) = (conn.serial, conn.session);
+        if forwards {
+            conn.waiting.push_back(Waiting::Write);
+            return self.forward(now, (id, serial), session, header, reader.rest(), effects);
+        }
         let ids = std::mem::take(&mut conn.ids);
         let client = Some((id, serial));
         let asker = Asker { client, session, xid: header.xid, ids: &ids };
-        let closing = self.sessions.find(session).is_none_or(|session| session.closing);
-        let made = match closing {
-            true => {
-                self.make(now, asker, header.op, effects, |_, _| Made::Error(Code::SESSION_EXPIRED))
-            }
-            false => self.make(now, asker, header.op, effects, |preparer, out| {
+        let refused = self.session_error(session, None);
+        let made = match refused {
+            Some(code) => self.make(now, asker, header.op, effects, |_, _| Made::Error(code)),
+            None => self.make(now, asker, header.op, effects, |preparer, out| {
                 judge(preparer, header.op, reader, out)
             }),
         };
@@ -141,11 +145,73 @@ impl Replica {
         effects: &mut Effects,
     ) {
         let serial = self.conn(id).expect("the caller has it").serial;
+        if self.forwards() {
+            let header = RequestHeader { xid: 0, op: Op::CREATE_SESSION };
+            let body = timeout_ms.to_be_bytes();
+            return self.forward(now, (id, serial), session, header, &body, effects);
+        }
         let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[] };
         self.make(now, asker, Op::CREATE_SESSION, effects, |_, out| {
             out.put_int(timeout_ms);
             Made::Body { digest: true }
         });
+    }
+
+    /// Why a session may not write: it is gone, or it went to another server. `learner`: the one
+    /// that hands the write in, `None` for a client of this server.
+    fn session_error(&mut self, session: i64, learner: Option<PeerId>) -> Option<Code> {
+        match self.sessions.find_mut(session) {
+            Some(session) if !session.closing => {
+                if learner.is_some() && session.learner.is_none() && session.owner.is_none() {
+                    session.learner = learner;
+                }
+                (session.learner != learner).then_some(Code::SESSION_MOVED)
+            }
+            _ => Some(Code::SESSION_EXPIRED),
+        }
+    }
+
+    /// A write of a learner's client. Whatever is wrong with it, it becomes exactly one txn, because
+    /// the learner waits for one.
+    #[expect(clippy::too_many_arguments, reason = "a forwarded request is that many things")]
+    pub(super) fn write_forwarded(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        session: i64,
+        header: RequestHeader,
+        mut reader: Reader<'_>,
+        ids: &[Id],
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let RequestHeader { xid, op } = header;
+        let asker = Asker { client: None, session, xid, ids };
+        if op == Op::CREATE_SESSION {
+            let timeout_ms = reader.int("createSession.timeout").map_err(|e| e.to_string())?;
+            self.make(now, asker, op, effects, |_, out| {
+                out.put_int(timeout_ms);
+                Made::Body { digest: true }
+            });
+            return Ok(());
+        }
+        let refused = match op {
+            Op::CLOSE_SESSION => None,
+            op if way(op) == Way::Write => self.session_error(session, Some(peer)),
+            _ => Some(Code::UNIMPLEMENTED),
+        };
+        self.make(now, asker, op, effects, |preparer, out| match refused {
+            Some(code) => Made::Error(code),
+            None => match judge(preparer, op, reader, out) {
+                Made::Undecodable => Made::Error(Code::MARSHALLING_ERROR),
+                made => made,
+            },
+        });
+        if op == Op::CLOSE_SESSION
+            && let Some(session) = self.sessions.find_mut(session)
+        {
+            session.closing = true;
+        }
+        Ok(())
     }
 
     /// The end of a session that was not heard of for too long.
@@ -238,6 +304,7 @@ impl Replica {
         let bytes = &effects.bytes[txn.clone()];
         self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
         self.snapshot.count(bytes.len());
-        effects.list.push(Effect::Append { zxid, txn });
+        effects.list.push(Effect::Append { zxid, txn: txn.clone() });
+        self.propose(now, zxid, txn, effects);
     }
 }

@@ -11,7 +11,7 @@ use zk_wire::watch::{encode_event, event};
 use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid, frame, header, perms};
 
 use crate::config::Config;
-use crate::event::ConnId;
+use crate::ids::ConnId;
 use crate::session::auth::{permitted, user_of};
 use crate::tree::watch_table::mark;
 use crate::tree::{DataTree, WatchTable};

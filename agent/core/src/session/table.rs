@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::ConnId;
+use crate::ids::{ConnId, PeerId};
 use crate::time::Now;
 
 /// A gap between two turns counts for no more than this, in ms. The loop wakes once a second.
@@ -26,9 +26,12 @@ pub struct Session {
     pub deadline_ms: i64,
     /// The connection that established it last.
     pub owner: Option<ConnId>,
+    /// The learner that has its connection.
+    pub learner: Option<PeerId>,
     /// A closeSession is under way.
     pub closing: bool,
     queued_ms: i64,
+    touched: bool,
     live: bool,
 }
 
@@ -43,6 +46,8 @@ pub struct SessionTable {
     clock_ms: i64,
     last_mono_ms: Option<i64>,
     next_id: i64,
+    /// Slots touched since the leader was told; `None` unless somebody wants to know.
+    touches: Option<Vec<u32>>,
 }
 
 impl SessionTable {
@@ -60,6 +65,7 @@ impl SessionTable {
             clock_ms: 0,
             last_mono_ms: None,
             next_id: if next_id == i64::MIN { next_id + 1 } else { next_id },
+            touches: None,
         }
     }
 
@@ -113,6 +119,8 @@ impl SessionTable {
             timeout_ms,
             deadline_ms,
             owner: None,
+            learner: None,
+            touched: false,
             closing: false,
             queued_ms: deadline_ms,
             live: true,
@@ -163,9 +171,74 @@ impl SessionTable {
         match self.slots.get(slot as usize) {
             Some(session) if session.live && session.id == id => {
                 self.set_deadline(slot, deadline_ms);
+                if self.touches.is_some() {
+                    self.note_touch(slot);
+                }
                 true
             }
             _ => false,
+        }
+    }
+
+    #[cold]
+    fn note_touch(&mut self, slot: u32) {
+        let session = &mut self.slots[slot as usize];
+        if !std::mem::replace(&mut session.touched, true)
+            && let Some(touches) = &mut self.touches
+        {
+            touches.push(slot);
+        }
+    }
+
+    /// From now on touches are collected for a leader.
+    pub fn collect_touches(&mut self) {
+        self.touches = Some(Vec::new());
+        for session in &mut self.slots {
+            session.touched = false;
+        }
+    }
+
+    /// Sessions touched since the last time, with their timeouts in ms.
+    pub fn take_touches(&mut self) -> Vec<(i64, i32)> {
+        let Some(touches) = &mut self.touches else { return Vec::new() };
+        let slots = std::mem::take(touches);
+        let mut touched = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let session = &mut self.slots[slot as usize];
+            session.touched = false;
+            if session.live {
+                touched.push((session.id, session.timeout_ms));
+            }
+        }
+        touched
+    }
+
+    /// Nobody's connection is here, nor any leader.
+    pub fn disown(&mut self) {
+        self.touches = None;
+        for session in &mut self.slots {
+            session.owner = None;
+            session.learner = None;
+            session.closing = false;
+        }
+    }
+
+    /// Every session gets its full time from now.
+    pub fn restart(&mut self) {
+        let ids: Vec<(i64, i32)> = self.iter().collect();
+        for (id, timeout_ms) in ids {
+            self.add(id, timeout_ms);
+        }
+    }
+
+    /// Puts other sessions in the place of these.
+    pub fn replace(&mut self, sessions: BTreeMap<i64, i32>) {
+        let gone: Vec<i64> = self.by_id.keys().copied().collect();
+        for id in gone.into_iter().filter(|id| !sessions.contains_key(id)) {
+            self.remove(id);
+        }
+        for (id, timeout_ms) in sessions {
+            self.add(id, timeout_ms);
         }
     }
 

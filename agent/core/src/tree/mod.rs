@@ -11,6 +11,7 @@ pub mod data_tree;
 pub mod visit;
 pub mod quota;
 pub mod snapshot;
+pub mod sending;
 pub mod watch_table;
 
 pub use data_tree::DataTree;

@@ -28,18 +28,30 @@ const FORMAT: i32 = 1;
 #[derive(Debug, Default)]
 pub struct Cursor {
     generation: u8,
-    active: bool,
-    at: u32,
-    end: u32,
+    pub(super) active: bool,
+    /// For a learner, in Apache's form.
+    pub(super) wire: bool,
+    pub(super) at: u32,
+    pub(super) end: u32,
     taken: u32,
     /// Znodes that changed before the cursor came to them.
-    images: Vec<u8>,
+    pub(super) images: Vec<u8>,
 }
 
 impl Cursor {
     /// The mark of znodes that the running snapshot has or need not have.
     pub fn generation(&self) -> u8 {
         self.generation
+    }
+
+    pub(super) fn begin(&mut self, end: u32, wire: bool) {
+        assert!(!self.active, "a snapshot begins while one runs");
+        self.generation = self.generation.wrapping_add(1);
+        self.active = true;
+        self.wire = wire;
+        self.at = 0;
+        self.end = end;
+        self.taken = 0;
     }
 }
 
@@ -51,12 +63,7 @@ impl DataTree {
         sessions: impl Iterator<Item = (i64, i32)>,
         mut emit: impl FnMut(&[u8]),
     ) -> Zxid {
-        assert!(!self.cursor.active, "a snapshot begins while one runs");
-        self.cursor.generation = self.cursor.generation.wrapping_add(1);
-        self.cursor.active = true;
-        self.cursor.at = 0;
-        self.cursor.end = self.nodes.slots();
-        self.cursor.taken = 0;
+        self.cursor.begin(self.nodes.slots(), false);
         let mut piece = vec![b'H'];
         piece.put_int(FORMAT);
         piece.put_long(self.last_zxid.0);
@@ -98,7 +105,7 @@ impl DataTree {
 
     /// Writes about `bytes_max` more bytes to `out`, with at least one znode; true at the end.
     pub fn snapshot_slice(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> bool {
-        assert!(self.cursor.active, "a slice is asked for and no snapshot runs");
+        assert!(self.cursor.active && !self.cursor.wire, "a slice is asked for and none runs");
         let start = out.len();
         out.push(b'N');
         out.append(&mut self.cursor.images);
@@ -133,6 +140,11 @@ impl DataTree {
     pub(super) fn take_image(&mut self, number: u32) {
         if self.cursor.active && self.nodes.get(number).generation != self.cursor.generation {
             let mut images = std::mem::take(&mut self.cursor.images);
+            if self.cursor.wire {
+                self.put_with_parents(number, &mut images);
+                self.cursor.images = images;
+                return;
+            }
             encode(number, self.nodes.get(number), self.content(number), &mut images);
             self.cursor.images = images;
             self.cursor.taken += 1;

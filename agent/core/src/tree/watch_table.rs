@@ -10,8 +10,8 @@ use zk_wire::path;
 
 use super::compact::CompactSet;
 use super::index::PathIndex;
-use crate::event::ConnId;
 use crate::hash::hash;
+use crate::ids::ConnId;
 
 /// Kinds of watches, as marks.
 pub mod mark {

@@ -1,0 +1,35 @@
+//! Names for what the shell holds: connections of clients and peers; and the epochs on disk.
+
+/// A client's connection, by the number of its place in the shell's table. A number is used again
+/// only after [`Event::ClientClosed`](crate::Event::ClientClosed) was stepped for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u32);
+
+/// A connection to another server of the ensemble, never used for a second one. Those that the core
+/// dials have numbers of its choice, below [`PeerId::ACCEPTED`]; those that the shell accepts have
+/// numbers from there on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u64);
+
+impl PeerId {
+    /// The first number of an accepted connection.
+    pub const ACCEPTED: u64 = 1 << 63;
+}
+
+/// To which of a server's two ports for its peers a connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Port {
+    /// Votes.
+    Election,
+    /// Proposals.
+    Quorum,
+}
+
+/// The two promises about epochs that a server keeps on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epochs {
+    /// The newest epoch that it promised to follow.
+    pub accepted: i64,
+    /// The epoch whose history it has.
+    pub current: i64,
+}

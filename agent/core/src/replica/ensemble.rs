@@ -1,0 +1,454 @@
+//! The other servers: their connections, and the election of a leader.
+//!
+//! What a leader does is in `lead`, what a learner does in `learn`.
+
+use std::collections::BTreeMap;
+
+use zk_wire::jute::Reader;
+use zk_wire::{Writer, Zxid};
+
+use super::Replica;
+use crate::config::EnsembleConfig;
+use crate::effect::{Effect, Effects, Level};
+use crate::ids::{Epochs, PeerId, Port};
+use crate::time::Now;
+use crate::zab::election::{Heard, Say, State, Vote};
+use crate::zab::history::History;
+use crate::zab::leader::Leader;
+use crate::zab::learner::Learner;
+use crate::zab::links::{Links, Wish};
+use crate::zab::packet::Packet;
+use crate::zab::{Election, Electorate, Members, Sid};
+
+/// Connections of the quorum port that wait for this server to lead, at most.
+const WAITING_PEERS_MAX: usize = 64;
+/// What one of them may send meanwhile, in bytes.
+const WAITING_BYTES_MAX: usize = 64 << 10;
+/// Version of the notifications that carry a configuration.
+const NOTIFICATION_VERSION: i32 = 2;
+
+/// What this server is to the others.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// It waits for its log to be on disk before it speaks of it.
+    Flushing,
+    /// It looks for a leader.
+    Looking,
+    /// It leads.
+    Leading(Box<Leader>),
+    /// It follows or observes.
+    Learning(Box<Learner>),
+}
+
+/// What a replica knows of the others.
+#[derive(Debug)]
+pub(super) struct Ensemble {
+    pub me: Sid,
+    pub members: Members,
+    pub epochs: Epochs,
+    pub role: Role,
+    pub election: Election,
+    pub links: Links,
+    /// Connections of the quorum port, with what is not taken yet.
+    pub peers: BTreeMap<PeerId, Vec<u8>>,
+    pub history: History,
+    pub tick_ms: i64,
+    pub init_ms: i64,
+    pub sync_ms: i64,
+    next_peer: u64,
+    says: Vec<Say>,
+    wishes: Vec<Wish>,
+}
+
+impl Ensemble {
+    /// Alone, before anything was said.
+    pub fn new(config: &EnsembleConfig, tick_ms: i32, epochs: Epochs, last: Zxid) -> Ensemble {
+        let tick_ms = i64::from(tick_ms.max(1));
+        let own = config.members.servers.get(&config.me);
+        let address = own.and_then(|member| member.election.first());
+        let address = address.map_or(String::new(), |(host, port)| match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        });
+        Ensemble {
+            me: config.me,
+            members: config.members.clone(),
+            epochs,
+            role: Role::Flushing,
+            election: Election::new(config.me, config.settle_ms),
+            links: Links::new(config.me, address),
+            peers: BTreeMap::new(),
+            history: History::new(last),
+            tick_ms,
+            init_ms: tick_ms * i64::from(config.init_ticks),
+            sync_ms: tick_ms * i64::from(config.sync_ticks),
+            next_peer: 1,
+            says: Vec::new(),
+            wishes: Vec::new(),
+        }
+    }
+
+    /// Whether this server observes.
+    pub fn observes(&self) -> bool {
+        self.members.servers.get(&self.me).is_some_and(|member| member.observer)
+    }
+
+    /// A number for a connection of the quorum port.
+    pub fn fresh_peer(&mut self) -> PeerId {
+        self.next_peer += 2;
+        PeerId(self.next_peer)
+    }
+
+    fn deadline_ms(&self) -> i64 {
+        let role = match &self.role {
+            Role::Flushing | Role::Looking => i64::MAX,
+            Role::Leading(leader) => leader.next_half_tick_ms.min(leader.phase_due_ms),
+            Role::Learning(learner) => learner.due_ms.min(learner.redial_at_ms.unwrap_or(i64::MAX)),
+        };
+        role.min(self.election.deadline_ms())
+    }
+}
+
+impl Replica {
+    /// The ensemble; only for what happens in one.
+    pub(super) fn us(&mut self) -> &mut Ensemble {
+        self.ensemble.as_mut().expect("there is an ensemble")
+    }
+
+    /// When the ensemble has something to do.
+    pub(super) fn ensemble_deadline(&self) -> i64 {
+        self.ensemble.as_ref().map_or(i64::MAX, |us| us.deadline_ms())
+    }
+
+    /// Lets time pass for the ensemble.
+    pub(super) fn on_ensemble_tick(&mut self, now: Now, effects: &mut Effects) {
+        let Some(us) = &mut self.ensemble else { return };
+        match us.role {
+            Role::Flushing => self.look_if_flushed(now, effects),
+            Role::Looking => {
+                let mut says = std::mem::take(&mut us.says);
+                us.election.on_time(now.mono_ms, &mut says);
+                self.carry(now, says, effects);
+            }
+            Role::Leading(_) => self.on_leader_tick(now, effects),
+            Role::Learning(_) => self.on_learner_tick(now, effects),
+        }
+    }
+
+    /// Leaves its role, whatever it is, and looks for a leader once the log is on disk.
+    pub(super) fn look(&mut self, now: Now, why: &str, effects: &mut Effects) {
+        effects.log(Level::Warn, format!("ensemble: looking for a leader reason={why:?}"));
+        self.stop_serving(effects);
+        let us = self.us();
+        us.role = Role::Flushing;
+        for peer in std::mem::take(&mut us.peers).into_keys() {
+            effects.list.push(Effect::ClosePeer { peer });
+        }
+        if self.tree.snapshot_runs() && self.snapshot_to.take().is_some() {
+            self.tree.snapshot_abort();
+        }
+        self.look_if_flushed(now, effects);
+    }
+
+    pub(super) fn look_if_flushed(&mut self, now: Now, effects: &mut Effects) {
+        let settled = !self.saving && !self.reloading && !self.snapshot_replaces;
+        let flushed = self.durable == self.logged && settled;
+        let last = self.logged;
+        let us = self.us();
+        if !flushed || !matches!(us.role, Role::Flushing) {
+            return;
+        }
+        us.role = Role::Looking;
+        let own = us.members.is_voter(us.me).then_some((last, us.epochs.current));
+        let mut says = std::mem::take(&mut us.says);
+        let electorate = Electorate { committed: &us.members, proposed: None };
+        us.election.start(now.mono_ms, own, &electorate, &mut says);
+        self.carry(now, says, effects);
+    }
+
+    /// As `look_if_flushed`, for who may be alone.
+    pub(super) fn look_if_flushed_in_ensemble(&mut self, now: Now, effects: &mut Effects) {
+        if self.ensemble.is_some() {
+            self.look_if_flushed(now, effects);
+        }
+    }
+
+    /// Clients go elsewhere; what they asked for and is not applied is not theirs any more.
+    fn stop_serving(&mut self, effects: &mut Effects) {
+        if std::mem::take(&mut self.serving) {
+            effects.list.push(Effect::Serve { on: false });
+        }
+        for number in 0..self.conns.len() {
+            self.close(crate::ids::ConnId(number as u32), effects);
+        }
+        self.outstanding = Default::default();
+        self.pending.forget_clients();
+        self.sessions.disown();
+    }
+
+    fn carry(&mut self, now: Now, mut says: Vec<Say>, effects: &mut Effects) {
+        let mut settled = None;
+        for say in says.drain(..) {
+            match say {
+                Say::To(sid, state, vote) => self.notify(sid, state, vote, effects),
+                Say::All(vote) => {
+                    let us = self.us();
+                    let others: Vec<Sid> = us.members.voters().filter(|s| *s != us.me).collect();
+                    for sid in others {
+                        self.notify(sid, State::Looking, vote, effects);
+                    }
+                }
+                Say::Redial => {
+                    let us = self.us();
+                    let mut wishes = std::mem::take(&mut us.wishes);
+                    for sid in us.members.voters().collect::<Vec<_>>() {
+                        us.links.dial(sid, Vec::new(), &mut wishes);
+                    }
+                    self.grant(now, wishes, effects);
+                }
+                Say::Settled(leader) => settled = Some(leader),
+            }
+        }
+        self.us().says = says;
+        if let Some(leader) = settled {
+            self.settled(now, leader, effects);
+        }
+    }
+
+    fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
+        effects.log(Level::Info, format!("ensemble: elected leader={leader}"));
+        if leader == self.us().me {
+            self.lead(now, effects);
+        } else {
+            self.learn(now, leader, effects);
+        }
+    }
+
+    fn notify(&mut self, sid: Sid, state: State, vote: Vote, effects: &mut Effects) {
+        let us = self.us();
+        let mut payload = Vec::new();
+        payload.put_int(state.number());
+        payload.put_long(vote.leader);
+        payload.put_long(vote.zxid.0);
+        payload.put_long(vote.round);
+        payload.put_long(vote.epoch);
+        payload.put_int(NOTIFICATION_VERSION);
+        payload.put_buffer(Some(us.members.text.as_bytes()));
+        let mut wishes = std::mem::take(&mut us.wishes);
+        us.links.send(sid, &payload, &mut wishes);
+        // A message leads to no message of another server in the same step.
+        self.grant(Now::default(), wishes, effects);
+    }
+
+    /// Does what the election port wants.
+    fn grant(&mut self, now: Now, mut wishes: Vec<Wish>, effects: &mut Effects) {
+        let mut heard = Vec::new();
+        for wish in wishes.drain(..) {
+            match wish {
+                Wish::Dial(peer, sid, named) => {
+                    let configured = self.us().members.servers.get(&sid);
+                    let addresses = match named.is_empty() {
+                        true => configured.map(|m| m.election.clone()).unwrap_or_default(),
+                        false => named,
+                    };
+                    let port = Port::Election;
+                    effects.list.push(Effect::Dial { peer, addresses, port });
+                }
+                Wish::Send(peer, bytes) => {
+                    let start = effects.bytes.len();
+                    effects.bytes.extend_from_slice(&bytes);
+                    let bytes = start..effects.bytes.len();
+                    effects.list.push(Effect::SendPeer { peer, bytes });
+                }
+                Wish::Close(peer) => effects.list.push(Effect::ClosePeer { peer }),
+                Wish::Fault(peer, why) => {
+                    effects.log(Level::Warn, format!("election: closed peer={} {why}", peer.0));
+                }
+                Wish::Heard(sid, payload) => heard.push((sid, payload)),
+            }
+        }
+        self.us().wishes = wishes;
+        for (sid, payload) in heard {
+            self.on_notification(now, sid, &payload, effects);
+        }
+    }
+
+    fn on_notification(&mut self, now: Now, from: Sid, payload: &[u8], effects: &mut Effects) {
+        let last = self.logged;
+        let us = self.us();
+        let Some(heard) = decode(from, payload) else {
+            let line = format!("election: server {from} sent a notification that is none");
+            return effects.log(Level::Warn, line);
+        };
+        if matches!(us.role, Role::Flushing) {
+            return;
+        }
+        let mut says = std::mem::take(&mut us.says);
+        let electorate = Electorate { committed: &us.members, proposed: None };
+        us.election.on_heard(now.mono_ms, heard, &electorate, last, &mut says);
+        self.carry(now, says, effects);
+    }
+
+    /// A connection that we dialed is there.
+    pub(super) fn on_peer_connected(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        let us = self.us();
+        if us.links.has(peer) {
+            let mut wishes = std::mem::take(&mut us.wishes);
+            us.links.on_connected(peer, &mut wishes);
+            self.grant(now, wishes, effects);
+        } else {
+            self.on_leader_connected(now, peer, effects);
+        }
+    }
+
+    /// A peer has connected.
+    pub(super) fn on_peer_accepted(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        port: Port,
+        effects: &mut Effects,
+    ) {
+        let us = self.us();
+        if port == Port::Election {
+            return us.links.on_accepted(peer);
+        }
+        // Who connects before this server knows that it leads waits for a while.
+        if us.peers.len() >= WAITING_PEERS_MAX && !matches!(us.role, Role::Leading(_)) {
+            return effects.list.push(Effect::ClosePeer { peer });
+        }
+        us.peers.insert(peer, Vec::new());
+        if matches!(us.role, Role::Learning(_)) {
+            us.peers.remove(&peer);
+            effects.list.push(Effect::ClosePeer { peer });
+        } else if matches!(us.role, Role::Leading(_)) {
+            self.welcome(now, peer);
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn on_peer_closed(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        let us = self.us();
+        if us.links.has(peer) {
+            return us.links.on_closed(peer);
+        }
+        us.peers.remove(&peer);
+        match &us.role {
+            Role::Leading(_) => self.on_learner_gone(now, peer, effects),
+            Role::Learning(learner) if learner.peer == peer => {
+                self.on_leader_gone(now, effects);
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes of a peer.
+    pub(super) fn on_peer_bytes(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) {
+        let us = self.us();
+        if us.links.has(peer) {
+            let mut wishes = std::mem::take(&mut us.wishes);
+            us.links.on_bytes(peer, bytes, &mut wishes);
+            return self.grant(now, wishes, effects);
+        }
+        let Some(buffer) = us.peers.get_mut(&peer) else { return };
+        buffer.extend_from_slice(bytes);
+        let waits = matches!(us.role, Role::Flushing | Role::Looking);
+        if waits && buffer.len() > WAITING_BYTES_MAX {
+            return self.drop_peer(now, peer, "it sends before it is asked", effects);
+        }
+        self.take_packets(now, peer, effects);
+    }
+
+    /// Takes the packets that are there, as far as the role wants them now.
+    pub(super) fn take_packets(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        let Some(mut buffer) = self.us().peers.get_mut(&peer).map(std::mem::take) else { return };
+        let mut used = 0;
+        loop {
+            match self.wants(peer) {
+                Wants::Nothing => break,
+                Wants::Packets => {}
+                Wants::Database => {
+                    let rest = &buffer[used..];
+                    if rest.is_empty() {
+                        break;
+                    }
+                    match self.on_database(now, rest, effects) {
+                        Ok(count) => used += count,
+                        Err(why) => return self.drop_peer(now, peer, &why, effects),
+                    }
+                    continue;
+                }
+            }
+            match Packet::cut(&buffer[used..]) {
+                Ok(Some((packet, length))) => {
+                    used += length;
+                    let taken = match self.us().role {
+                        Role::Leading(_) => self.on_learner_packet(now, peer, &packet, effects),
+                        _ => self.on_leader_packet(now, &packet, effects),
+                    };
+                    if let Err(why) = taken {
+                        return self.drop_peer(now, peer, &why, effects);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return self.drop_peer(now, peer, &error.to_string(), effects),
+            }
+        }
+        buffer.drain(..used);
+        if let Some(place) = self.us().peers.get_mut(&peer) {
+            *place = buffer;
+        }
+    }
+
+    fn wants(&mut self, peer: PeerId) -> Wants {
+        let us = self.us();
+        if !us.peers.contains_key(&peer) {
+            return Wants::Nothing;
+        }
+        match &us.role {
+            Role::Leading(leader) if leader.learners.contains_key(&peer) => Wants::Packets,
+            Role::Learning(learner) if learner.peer == peer => learner.wants(),
+            _ => Wants::Nothing,
+        }
+    }
+
+    /// Closes a connection because of what came over it.
+    pub(super) fn drop_peer(&mut self, now: Now, peer: PeerId, why: &str, effects: &mut Effects) {
+        effects.log(Level::Warn, format!("ensemble: closed peer={} reason={why:?}", peer.0));
+        effects.list.push(Effect::ClosePeer { peer });
+        self.on_peer_closed(now, peer, effects);
+    }
+}
+
+/// What is to be made of the next bytes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// They wait.
+    Nothing,
+    /// They are a packet.
+    Packets,
+    /// They are the database.
+    Database,
+}
+
+fn decode(from: Sid, payload: &[u8]) -> Option<Heard> {
+    let mut reader = Reader::new(payload);
+    let state = State::from_number(reader.int("state").ok()?)?;
+    let leader = reader.long("leader").ok()?;
+    let zxid = Zxid(reader.long("zxid").ok()?);
+    let round = reader.long("electionEpoch").ok()?;
+    let (epoch, version) = match payload.len() {
+        28 => (zxid.epoch(), 0),
+        40 => (reader.long("peerEpoch").ok()?, 0),
+        length if length >= 44 => (reader.long("peerEpoch").ok()?, reader.int("version").ok()?),
+        _ => return None,
+    };
+    let vote = Vote { leader, zxid, round, epoch };
+    Some(Heard { from, state, vote, version })
+}

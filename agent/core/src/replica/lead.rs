@@ -1,0 +1,774 @@
+//! Leading: from discovery to broadcast.
+
+use std::ops::Range;
+
+use zk_wire::header::RequestHeader;
+use zk_wire::jute::Reader;
+use zk_wire::{Op, Writer, Zxid};
+
+use super::Replica;
+use super::ensemble::Role;
+use crate::effect::{Effect, Effects, Level};
+use crate::ids::{Epochs, PeerId};
+use crate::time::Now;
+use crate::zab::Sid;
+use crate::zab::leader::{Follower, Leader, Phase, Stage, Sync, SyncFrom};
+use crate::zab::packet::{self, PROTOCOL, Packet, kind};
+
+/// Above this counter a leader makes room for a new epoch; what is left is more than any leader
+/// proposes between two looks.
+const COUNTER_MAX: u32 = 0xff00_0000;
+
+type Taken = Result<(), String>;
+
+/// How a learner is brought to the leader's history.
+enum Way {
+    /// It is sent what it lacks, behind this zxid.
+    Diff(Zxid),
+    /// It cuts its log to this zxid and is sent what follows.
+    Trunc(Zxid),
+    /// It is sent the database.
+    Snap,
+}
+
+impl Replica {
+    fn leader(&mut self) -> Option<&mut Leader> {
+        match &mut self.us().role {
+            Role::Leading(leader) => Some(leader),
+            _ => None,
+        }
+    }
+
+    fn follower(&mut self, peer: PeerId) -> Option<&mut Follower> {
+        self.leader()?.learners.get_mut(&peer)
+    }
+
+    /// Whether this server decides about writes: it leads, or is alone.
+    pub(super) fn decides(&self) -> bool {
+        match &self.ensemble {
+            None => true,
+            Some(us) => matches!(&us.role, Role::Leading(l) if l.phase == Phase::Serving),
+        }
+    }
+
+    /// Begins to lead.
+    pub(super) fn lead(&mut self, now: Now, effects: &mut Effects) {
+        let own_last = self.logged;
+        let us = self.us();
+        let own = (us.epochs.current, own_last);
+        let leader = Leader::new(us.me, us.epochs.accepted, own, now.mono_ms, us.init_ms);
+        us.role = Role::Leading(Box::new(leader));
+        let waiting: Vec<PeerId> = us.peers.keys().copied().collect();
+        for peer in waiting {
+            self.welcome(now, peer);
+            self.take_packets(now, peer, effects);
+        }
+        self.advance(now, effects);
+    }
+
+    /// Takes in a learner that has connected.
+    pub(super) fn welcome(&mut self, _: Now, peer: PeerId) {
+        let us = self.us();
+        let ticks = (us.init_ms + us.sync_ms) / us.tick_ms;
+        if let Role::Leading(leader) = &mut us.role {
+            let due = leader.half_ticks / 2 + ticks;
+            leader.learners.insert(peer, Follower::new(due));
+        }
+    }
+
+    pub(super) fn on_learner_gone(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        if self.snapshot_to == Some(peer) {
+            self.snapshot_to = None;
+            self.tree.snapshot_abort();
+        }
+        if let Some(leader) = self.leader() {
+            leader.learners.remove(&peer);
+            leader.syncs.retain(|sync| sync.from != SyncFrom::Learner(peer));
+        }
+        self.feed_waiting(now, effects);
+    }
+
+    /// Goes to the next phase when what this one waits for is there.
+    pub(super) fn advance(&mut self, now: Now, effects: &mut Effects) {
+        let (durable, logged) = (self.durable, self.logged);
+        let us = self.us();
+        let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
+        let Role::Leading(leader) = &mut us.role else { return };
+        let epoch = leader.epoch;
+        match leader.phase {
+            Phase::Discovery if leader.is_reported(&electorate) => {
+                leader.enter(Phase::Promising, now.mono_ms, us.init_ms);
+                let epochs = Epochs { accepted: epoch, current: us.epochs.current };
+                self.save_epochs(epochs, effects);
+            }
+            Phase::EpochAck if leader.is_promised(&electorate) => {
+                leader.enter(Phase::Entering, now.mono_ms, us.init_ms);
+                self.save_epochs(Epochs { accepted: epoch, current: epoch }, effects);
+            }
+            Phase::Synchronizing => {
+                leader.durable = durable;
+                if durable == logged {
+                    let me = us.me;
+                    leader.sync(me);
+                }
+                if leader.is_synced(&electorate) {
+                    self.establish(now, effects);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn save_epochs(&mut self, epochs: Epochs, effects: &mut Effects) {
+        let have = self.us().epochs;
+        assert!(epochs.accepted >= have.accepted && epochs.current >= have.current);
+        assert!(epochs.current <= epochs.accepted, "an epoch is entered that was not accepted");
+        self.saving = true;
+        effects.list.push(Effect::SaveEpochs { epochs });
+    }
+
+    /// The epochs are on disk.
+    pub(super) fn on_epochs_saved(&mut self, now: Now, epochs: Epochs, effects: &mut Effects) {
+        self.saving = false;
+        let us = self.us();
+        us.epochs = epochs;
+        match &mut us.role {
+            Role::Flushing => self.look_if_flushed(now, effects),
+            Role::Looking => {}
+            Role::Learning(_) => self.on_learner_epochs_saved(now, effects),
+            Role::Leading(leader) => {
+                let init_ms = us.init_ms;
+                match leader.phase {
+                    Phase::Promising => {
+                        leader.enter(Phase::EpochAck, now.mono_ms, init_ms);
+                        leader.promise(us.me);
+                        for peer in self.at_stage(Stage::Known) {
+                            self.ask(peer, effects);
+                        }
+                    }
+                    Phase::Entering => {
+                        leader.enter(Phase::Synchronizing, now.mono_ms, init_ms);
+                        for peer in self.at_stage(Stage::Promised) {
+                            self.bring_up(now, peer, effects);
+                        }
+                    }
+                    phase => unreachable!("epochs were saved in {phase:?}"),
+                }
+                self.advance(now, effects);
+            }
+        }
+    }
+
+    fn at_stage(&mut self, stage: Stage) -> Vec<PeerId> {
+        let Some(leader) = self.leader() else { return Vec::new() };
+        let at = leader.learners.iter().filter(|(_, follower)| follower.stage == stage);
+        at.map(|(peer, _)| *peer).collect()
+    }
+
+    /// Sends a packet.
+    pub(super) fn send_packet(
+        &mut self,
+        peer: PeerId,
+        kind: i32,
+        zxid: Zxid,
+        data: Option<&[u8]>,
+        effects: &mut Effects,
+    ) {
+        let start = effects.bytes.len();
+        packet::put(kind, zxid, data, &mut effects.bytes);
+        effects.send_peer(peer, start);
+    }
+
+    /// Tells a learner the epoch.
+    fn ask(&mut self, peer: PeerId, effects: &mut Effects) {
+        let Some(leader) = self.leader() else { return };
+        let epoch = leader.epoch;
+        if let Some(follower) = leader.learners.get_mut(&peer) {
+            follower.stage = Stage::Asked;
+        }
+        let data = PROTOCOL.to_be_bytes();
+        self.send_packet(peer, kind::LEADERINFO, base(epoch), Some(&data), effects);
+    }
+
+    /// A packet of a learner.
+    ///
+    /// # Errors
+    /// Why its connection has to be closed.
+    pub(super) fn on_learner_packet(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> Taken {
+        let us = self.us();
+        let sync_ticks = us.sync_ms / us.tick_ms;
+        let Role::Leading(leader) = &mut us.role else { return Ok(()) };
+        let tick = leader.half_ticks / 2;
+        let Some(follower) = leader.learners.get_mut(&peer) else { return Ok(()) };
+        follower.tick_due = follower.tick_due.max(tick + sync_ticks);
+        let stage = follower.stage;
+        match (stage, packet.kind) {
+            (Stage::Fresh, kind::FOLLOWERINFO | kind::OBSERVERINFO) => {
+                self.on_introduction(now, peer, packet, effects)
+            }
+            (Stage::Asked, kind::ACKEPOCH) => self.on_promise(now, peer, packet, effects),
+            (Stage::Offered, kind::ACK) => {
+                self.on_offer_taken(now, peer, packet.zxid, effects);
+                Ok(())
+            }
+            (Stage::Offered | Stage::Synced, kind::PING) => Ok(()),
+            (Stage::Serving | Stage::Synced, kind::ACK) => {
+                self.on_ack(now, peer, packet.zxid, effects);
+                Ok(())
+            }
+            (Stage::Serving, kind::PING) => self.on_ping_reply(now, peer, packet, effects),
+            (Stage::Serving, kind::REQUEST) => self.on_forwarded(now, peer, packet, effects),
+            (Stage::Serving, kind::REVALIDATE) => self.on_revalidate(peer, packet, effects),
+            (_, kind) => Err(format!("packet {kind} of a learner that is {stage:?}")),
+        }
+    }
+
+    fn on_introduction(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> Taken {
+        let mut reader = Reader::new(packet.data.unwrap_or_default());
+        let sid = reader.long("LearnerInfo.serverid").map_err(|error| error.to_string())?;
+        if let Ok(version) = reader.int("LearnerInfo.protocolVersion")
+            && version != PROTOCOL
+        {
+            return Err(format!("server {sid} speaks protocol {version:#x}, not {PROTOCOL:#x}"));
+        }
+        let config = reader.long("LearnerInfo.configVersion").unwrap_or(0);
+        let us = self.us();
+        if config > us.members.version {
+            return Err(format!("server {sid} has a newer configuration, {config:#x}"));
+        }
+        if sid == us.me {
+            return Err(format!("server id {sid} is ours: two servers have the same id"));
+        }
+        let member = us.members.servers.get(&sid);
+        let observer = packet.kind == kind::OBSERVERINFO || member.is_none_or(|m| m.observer);
+        let voter = us.members.is_voter(sid);
+        let Role::Leading(leader) = &mut us.role else { return Ok(()) };
+        if let Some(follower) = leader.learners.get_mut(&peer) {
+            follower.sid = sid;
+            follower.observer = observer;
+            follower.stage = Stage::Known;
+        }
+        // A stranger's promise counts for the choice of the epoch, not for the quorum.
+        leader.report(if voter { sid } else { -1 }, packet.zxid.epoch());
+        if leader.phase >= Phase::EpochAck {
+            self.ask(peer, effects);
+        }
+        self.advance(now, effects);
+        Ok(())
+    }
+
+    fn on_promise(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> Taken {
+        let data = packet.data.and_then(|data| data.first_chunk::<4>());
+        let current = i64::from(i32::from_be_bytes(*data.ok_or("a promise without an epoch")?));
+        let us = self.us();
+        let members = &us.members;
+        let Role::Leading(leader) = &mut us.role else { return Ok(()) };
+        let open = leader.phase == Phase::EpochAck;
+        let Some(follower) = leader.learners.get_mut(&peer) else { return Ok(()) };
+        follower.position = packet.zxid;
+        follower.stage = Stage::Promised;
+        let sid = follower.sid;
+        if open && current != -1 {
+            if (current, packet.zxid) > leader.own {
+                return Err(format!("server {sid} has more: epoch {current}, {}", packet.zxid));
+            }
+            if packet.zxid != Zxid::NONE && members.is_voter(sid) {
+                leader.promise(sid);
+            }
+        }
+        if leader.phase >= Phase::Synchronizing {
+            self.bring_up(now, peer, effects);
+        }
+        self.advance(now, effects);
+        Ok(())
+    }
+
+    /// The zxid to which a learner is brought now.
+    fn top(&mut self) -> Zxid {
+        if self.decides() { self.tree.last_zxid() } else { self.logged }
+    }
+
+    fn way(&mut self, position: Zxid) -> Way {
+        let top = self.top();
+        if position == top {
+            return Way::Diff(top);
+        }
+        let fresh = position.counter() == 0;
+        if position > top {
+            return if fresh { Way::Diff(position) } else { Way::Trunc(top) };
+        }
+        let us = self.ensemble.as_ref().expect("there is an ensemble");
+        if position < us.history.before() {
+            return Way::Snap;
+        }
+        let unapplied = self.pending.zxids().take_while(|zxid| *zxid <= top);
+        let applied = us.history.at_or_below(position);
+        let before = unapplied.clone().filter(|zxid| *zxid <= position).last().or(applied);
+        if before == Some(position) || fresh {
+            return Way::Diff(position);
+        }
+        let mut above = us.history.after(position).map(|(zxid, _)| zxid).chain(unapplied);
+        let next = above.find(|zxid| *zxid > position);
+        match (before, next) {
+            (Some(before), Some(next)) if next.epoch() == position.epoch() => Way::Trunc(before),
+            _ => Way::Snap,
+        }
+    }
+
+    /// Sends a learner what it lacks, and the offer of the epoch.
+    fn bring_up(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        let Some(position) = self.follower(peer).map(|follower| follower.position) else { return };
+        let top = self.top();
+        let (kind, zxid, from, method) = match self.way(position) {
+            Way::Diff(from) => (kind::DIFF, top.max(from), from, "DIFF"),
+            Way::Trunc(to) => (kind::TRUNC, to, to, "TRUNC"),
+            Way::Snap => return self.begin_sending(now, peer, effects),
+        };
+        let sid = self.follower(peer).map_or(-1, |follower| follower.sid);
+        let line = format!("ensemble: syncing server={sid} by={method} from={position} to={top}");
+        effects.log(Level::Info, line);
+        self.send_packet(peer, kind, zxid, None, effects);
+        self.offer(peer, from, effects);
+    }
+
+    /// Sends the history behind `from` and NEWLEADER.
+    fn offer(&mut self, peer: PeerId, from: Zxid, effects: &mut Effects) {
+        let top = self.top();
+        let start = effects.bytes.len();
+        let us = self.ensemble.as_ref().expect("there is an ensemble");
+        let Role::Leading(leader) = &us.role else { return };
+        let epoch = leader.epoch;
+        let out = &mut effects.bytes;
+        for (zxid, txn) in us.history.after(from).take_while(|(zxid, _)| *zxid <= top) {
+            packet::put(kind::PROPOSAL, zxid, Some(txn), out);
+            packet::put(kind::COMMIT, zxid, None, out);
+        }
+        for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > from && *zxid <= top) {
+            packet::put(kind::PROPOSAL, zxid, Some(txn), out);
+            packet::put(kind::COMMIT, zxid, None, out);
+        }
+        packet::put(kind::NEWLEADER, base(epoch), Some(us.members.text.as_bytes()), out);
+        effects.send_peer(peer, start);
+        if let Some(follower) = self.follower(peer) {
+            follower.stage = Stage::Offered;
+            follower.position = top;
+        }
+    }
+
+    /// Sends the database, when no other snapshot is being taken; else when that is done.
+    fn begin_sending(&mut self, _: Now, peer: PeerId, effects: &mut Effects) {
+        if self.tree.snapshot_runs() {
+            return;
+        }
+        self.snapshot_to = Some(peer);
+        let zxid = self.tree.last_zxid();
+        let Some(follower) = self.follower(peer) else { return };
+        follower.stage = Stage::Snapshot;
+        follower.position = zxid;
+        let line = format!("ensemble: syncing server={} by=SNAP to={zxid}", follower.sid);
+        effects.log(Level::Info, line);
+        self.send_packet(peer, kind::SNAP, zxid, None, effects);
+        let start = effects.bytes.len();
+        let sessions: Vec<(i64, i32)> = self.sessions.iter().collect();
+        self.tree.wire_begin(&sessions, &mut effects.bytes);
+        effects.send_peer(peer, start);
+    }
+
+    /// The network has taken what was sent: more of the database follows.
+    pub(super) fn on_peer_drained(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        const SLICE_BYTES: usize = 64 << 10;
+        if self.snapshot_to != Some(peer) {
+            return;
+        }
+        let start = effects.bytes.len();
+        let last = self.tree.wire_slice(SLICE_BYTES, &mut effects.bytes);
+        effects.send_peer(peer, start);
+        if last {
+            self.snapshot_to = None;
+            let position = self.follower(peer).map(|follower| follower.position);
+            if let Some(position) = position {
+                self.offer(peer, position, effects);
+            }
+            self.feed_waiting(now, effects);
+        }
+    }
+
+    /// Whoever waits for the database is next.
+    fn feed_waiting(&mut self, now: Now, effects: &mut Effects) {
+        if self.leader().is_some_and(|leader| leader.phase >= Phase::Synchronizing) {
+            for peer in self.at_stage(Stage::Promised) {
+                self.bring_up(now, peer, effects);
+            }
+        }
+    }
+
+    /// A learner has everything on disk.
+    fn on_offer_taken(&mut self, now: Now, peer: PeerId, zxid: Zxid, effects: &mut Effects) {
+        let us = self.us();
+        let members = &us.members;
+        let Role::Leading(leader) = &mut us.role else { return };
+        if zxid != base(leader.epoch) {
+            // Some versions acknowledge a proposal first (ZOOKEEPER-4685).
+            return;
+        }
+        let Some(follower) = leader.learners.get_mut(&peer) else { return };
+        follower.stage = Stage::Synced;
+        follower.acked = follower.position;
+        let sid = follower.sid;
+        if members.is_voter(sid) {
+            leader.sync(sid);
+        }
+        if leader.phase == Phase::Serving {
+            self.admit(peer, effects);
+        } else {
+            self.advance(now, effects);
+        }
+    }
+
+    /// A quorum has the history: it is committed, and the epoch begins.
+    fn establish(&mut self, now: Now, effects: &mut Effects) {
+        let history_end = self.logged;
+        let us = self.us();
+        let init_ms = us.init_ms;
+        let Role::Leading(leader) = &mut us.role else { return };
+        let epoch = leader.epoch;
+        leader.enter(Phase::Serving, now.mono_ms, init_ms);
+        self.committed = history_end;
+        self.apply_ready(now, effects);
+        assert!(self.pending.is_empty(), "the history is applied before the epoch begins");
+        let begin = base(epoch);
+        assert!(begin > self.logged, "epoch {epoch} begins above {}", self.logged);
+        self.logged = begin;
+        self.durable = begin;
+        self.committed = begin;
+        self.tree.applied(begin);
+        self.sessions.restart();
+        let us = self.us();
+        us.election.established(epoch);
+        if let Role::Leading(leader) = &mut us.role {
+            leader.durable = begin;
+            leader.committed = begin;
+        }
+        self.serving = true;
+        effects.log(Level::Info, format!("ensemble: leading epoch={epoch} history={history_end}"));
+        for peer in self.at_stage(Stage::Synced) {
+            self.admit(peer, effects);
+        }
+        effects.list.push(Effect::Serve { on: true });
+    }
+
+    /// A learner serves from now on: it hears what came meanwhile, and everything that comes.
+    fn admit(&mut self, peer: PeerId, effects: &mut Effects) {
+        let us = self.ensemble.as_ref().expect("there is an ensemble");
+        let Role::Leading(leader) = &us.role else { return };
+        let Some(follower) = leader.learners.get(&peer) else { return };
+        let (position, observer) = (follower.position, follower.observer);
+        let start = effects.bytes.len();
+        let out = &mut effects.bytes;
+        packet::put(kind::UPTODATE, Zxid::NONE, None, out);
+        for (zxid, txn) in us.history.after(position) {
+            if observer {
+                packet::put(kind::INFORM, zxid, Some(txn), out);
+            } else {
+                packet::put(kind::PROPOSAL, zxid, Some(txn), out);
+                packet::put(kind::COMMIT, zxid, None, out);
+            }
+        }
+        let committed = self.committed;
+        for (zxid, txn) in self.pending.txns() {
+            match (observer, zxid <= committed) {
+                (true, true) => packet::put(kind::INFORM, zxid, Some(txn), out),
+                (true, false) => {}
+                (false, done) => {
+                    packet::put(kind::PROPOSAL, zxid, Some(txn), out);
+                    if done {
+                        packet::put(kind::COMMIT, zxid, None, out);
+                    }
+                }
+            }
+        }
+        effects.send_peer(peer, start);
+        if let Some(follower) = self.follower(peer) {
+            follower.stage = Stage::Serving;
+            let (sid, acked) = (follower.sid, follower.acked);
+            let line = format!("ensemble: serving server={sid} observer={observer} from={acked}");
+            effects.log(Level::Info, line);
+        }
+    }
+
+    /// Sends a txn that was just made to the followers.
+    pub(super) fn propose(&mut self, now: Now, zxid: Zxid, txn: Range<usize>, out: &mut Effects) {
+        let Some(us) = &mut self.ensemble else { return };
+        let Role::Leading(leader) = &mut us.role else { return };
+        let start = out.bytes.len();
+        out.bytes.put_int(kind::PROPOSAL);
+        out.bytes.put_long(zxid.0);
+        out.bytes.put_int(txn.len() as i32);
+        out.bytes.extend_from_within(txn);
+        out.bytes.put_int(-1);
+        let range = start..out.bytes.len();
+        for (peer, follower) in &mut leader.learners {
+            if follower.stage == Stage::Serving && !follower.observer {
+                follower.lag.get_or_insert((zxid, now.mono_ms));
+                out.list.push(Effect::SendPeer { peer: *peer, bytes: range.clone() });
+            }
+        }
+    }
+
+    fn on_ack(&mut self, now: Now, peer: PeerId, zxid: Zxid, effects: &mut Effects) {
+        let Some(follower) = self.follower(peer) else { return };
+        if zxid.counter() == 0 || zxid <= follower.acked {
+            return;
+        }
+        follower.acked = zxid;
+        if follower.lag.is_some_and(|(oldest, _)| oldest <= zxid) {
+            follower.lag = None;
+        }
+        self.commit(now, effects);
+    }
+
+    /// Commits what a quorum has.
+    pub(super) fn commit(&mut self, now: Now, effects: &mut Effects) {
+        let (durable, logged) = (self.durable, self.logged);
+        let Some(us) = &mut self.ensemble else { return };
+        let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
+        let Role::Leading(leader) = &mut us.role else { return };
+        if leader.phase != Phase::Serving {
+            return self.advance(now, effects);
+        }
+        leader.durable = durable;
+        let before = leader.committed;
+        if let Some(zxid) = leader.committable(&electorate) {
+            assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
+            leader.committed = zxid;
+            self.committed = zxid;
+            self.tell_committed(before, zxid, effects);
+        }
+        self.apply_ready(now, effects);
+    }
+
+    fn tell_committed(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) {
+        let us = self.ensemble.as_ref().expect("there is an ensemble");
+        let Role::Leading(leader) = &us.role else { return };
+        let serving = leader.learners.iter().filter(|(_, f)| f.stage == Stage::Serving);
+        let (observers, followers): (Vec<_>, Vec<_>) = serving.partition(|(_, f)| f.observer);
+        let fresh = self.pending.txns().filter(|(z, _)| *z > before && *z <= zxid);
+        let out = &mut effects.bytes;
+        let start = out.len();
+        for (z, _) in fresh.clone() {
+            packet::put(kind::COMMIT, z, None, out);
+        }
+        let commits = start..out.len();
+        if !observers.is_empty() {
+            for (z, txn) in fresh {
+                packet::put(kind::INFORM, z, Some(txn), out);
+            }
+        }
+        let informs = commits.end..out.len();
+        for (peer, _) in followers {
+            effects.list.push(Effect::SendPeer { peer: *peer, bytes: commits.clone() });
+        }
+        for (peer, _) in observers {
+            effects.list.push(Effect::SendPeer { peer: *peer, bytes: informs.clone() });
+        }
+    }
+
+    fn on_ping_reply(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> Taken {
+        let mut reader = Reader::new(packet.data.ok_or("a ping without a list of sessions")?);
+        while !reader.is_empty() {
+            let session = reader.long("PING.session").map_err(|error| error.to_string())?;
+            let timeout_ms = reader.int("PING.timeout").map_err(|error| error.to_string())?;
+            if let Some(slot) = self.sessions.slot(session) {
+                self.sessions.touch(slot, session, timeout_ms);
+            }
+        }
+        if let Some(follower) = self.follower(peer)
+            && let Some(round) = follower.pings.pop_front()
+        {
+            follower.round = round;
+        }
+        self.confirm_syncs(now, effects);
+        Ok(())
+    }
+
+    /// A write or a sync of a learner's client. Every write leads to exactly one txn.
+    fn on_forwarded(
+        &mut self,
+        now: Now,
+        peer: PeerId,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> Taken {
+        let bad = |error: zk_wire::DecodeError| error.to_string();
+        let mut reader = Reader::new(packet.data.ok_or("a request without a body")?);
+        let session = reader.long("REQUEST.session").map_err(bad)?;
+        let xid = reader.int("REQUEST.cxid").map_err(bad)?;
+        let op = Op(reader.int("REQUEST.type").map_err(bad)?);
+        if op == Op::SYNC {
+            self.want_sync(now, SyncFrom::Learner(peer), effects);
+            return Ok(());
+        }
+        let header = RequestHeader { xid, op };
+        self.write_forwarded(now, peer, session, header, reader, &packet.auth, effects)
+    }
+
+    fn on_revalidate(&mut self, peer: PeerId, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let bad = |error: zk_wire::DecodeError| error.to_string();
+        let mut reader = Reader::new(packet.data.ok_or("a revalidation without a session")?);
+        let session = reader.long("REVALIDATE.session").map_err(bad)?;
+        let timeout_ms = reader.int("REVALIDATE.timeout").map_err(bad)?;
+        let alive = self.sessions.find(session).is_some_and(|session| !session.closing);
+        if alive {
+            let slot = self.sessions.add(session, timeout_ms);
+            self.sessions.touch(slot, session, timeout_ms);
+            let found = self.sessions.find_mut(session).expect("it is alive");
+            found.learner = Some(peer);
+            if let Some(conn) = found.owner.take() {
+                self.close(conn, effects);
+            }
+        }
+        let mut answer = Vec::new();
+        answer.put_long(session);
+        answer.put_boolean(alive);
+        self.send_packet(peer, kind::REVALIDATE, packet.zxid, Some(&answer), effects);
+        Ok(())
+    }
+
+    /// A sync is answered once a quorum has confirmed, after it came, that this server leads.
+    pub(super) fn want_sync(&mut self, now: Now, from: SyncFrom, effects: &mut Effects) {
+        let after = self.logged;
+        let Some(leader) = self.leader() else { return };
+        let round = leader.round + 1;
+        leader.syncs.push_back(Sync { from, after, round });
+        // While a round is under way, the next one begins when it is over.
+        if leader.syncs.front().is_some_and(|first| first.round == round) {
+            self.ping(effects);
+        }
+        self.confirm_syncs(now, effects);
+    }
+
+    fn confirm_syncs(&mut self, now: Now, effects: &mut Effects) {
+        let applied = self.tree.last_zxid();
+        loop {
+            let us = self.us();
+            let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
+            let Role::Leading(leader) = &mut us.role else { return };
+            let confirmed = leader.confirmed_round(&electorate);
+            let Some(first) = leader.syncs.front().copied() else { return };
+            if first.round > leader.round {
+                return self.ping(effects);
+            }
+            if first.round > confirmed || first.after > applied {
+                return;
+            }
+            leader.syncs.pop_front();
+            match first.from {
+                SyncFrom::Learner(peer) => {
+                    self.send_packet(peer, kind::SYNC, Zxid::ZERO, None, effects);
+                }
+                SyncFrom::Client(conn, serial) => self.synced(now, conn, serial, effects),
+            }
+        }
+    }
+
+    /// Syncs whose proposals are applied now.
+    pub(super) fn on_applied(&mut self, now: Now, effects: &mut Effects) {
+        if matches!(&self.ensemble, Some(us) if matches!(us.role, Role::Leading(_))) {
+            self.confirm_syncs(now, effects);
+        }
+    }
+
+    /// Asks every learner whether it is there; a new round.
+    fn ping(&mut self, effects: &mut Effects) {
+        let zxid = self.logged;
+        let Some(leader) = self.leader() else { return };
+        leader.round += 1;
+        let round = leader.round;
+        let start = effects.bytes.len();
+        packet::put(kind::PING, zxid, None, &mut effects.bytes);
+        let range = start..effects.bytes.len();
+        for (peer, follower) in &mut leader.learners {
+            if follower.stage == Stage::Serving {
+                follower.pings.push_back(round);
+                effects.list.push(Effect::SendPeer { peer: *peer, bytes: range.clone() });
+            }
+        }
+    }
+
+    /// Half a tick has passed.
+    pub(super) fn on_leader_tick(&mut self, now: Now, effects: &mut Effects) {
+        let logged = self.logged;
+        let us = self.us();
+        let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);
+        let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
+        let Role::Leading(leader) = &mut us.role else { return };
+        if now.mono_ms >= leader.phase_due_ms {
+            let why = format!("no quorum came in {:?}", leader.phase);
+            return self.look(now, &why, effects);
+        }
+        if now.mono_ms < leader.next_half_tick_ms {
+            return;
+        }
+        leader.next_half_tick_ms = now.mono_ms + (tick_ms / 2).max(1);
+        leader.half_ticks += 1;
+        if leader.phase != Phase::Serving {
+            return;
+        }
+        if logged.counter() > COUNTER_MAX {
+            return self.look(now, "the counter of the epoch is nearly spent", effects);
+        }
+        if leader.half_ticks % 2 == 0 && !leader.is_heard(&electorate) {
+            return self.look(now, "no quorum was heard of", effects);
+        }
+        let tick = leader.half_ticks / 2;
+        let late = |f: &Follower| {
+            f.tick_due < tick || f.lag.is_some_and(|(_, since)| now.mono_ms - since > sync_ms)
+        };
+        let late = leader.learners.iter().filter(|(_, f)| late(f)).map(|(peer, _)| *peer);
+        for peer in late.collect::<Vec<_>>() {
+            self.drop_peer(now, peer, "it lags behind or is silent", effects);
+        }
+        self.ping(effects);
+        self.confirm_syncs(now, effects);
+    }
+
+    /// Servers that follow, for operators: id, observer.
+    pub fn learners(&self) -> Vec<(Sid, bool)> {
+        match self.ensemble.as_ref().map(|us| &us.role) {
+            Some(Role::Leading(leader)) => {
+                let serving = leader.learners.values().filter(|f| f.stage == Stage::Serving);
+                serving.map(|f| (f.sid, f.observer)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The zxid with which an epoch begins; no txn carries it.
+pub(super) fn base(epoch: i64) -> Zxid {
+    Zxid::new(i32::try_from(epoch).expect("an epoch has 32 bits"), 0)
+}

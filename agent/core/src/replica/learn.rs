@@ -1,0 +1,675 @@
+//! Following and observing: from the first word to the leader until clients are served.
+//!
+//! The order in which things reach the disk is what everything hangs on: the promise before ACKEPOCH;
+//! the history, then the epoch, before the acknowledgement of NEWLEADER; a txn before its ACK.
+
+use std::collections::VecDeque;
+
+use zk_wire::header::RequestHeader;
+use zk_wire::jute::Reader;
+use zk_wire::{Op, Writer, Zxid};
+
+use super::Replica;
+use super::ensemble::{Role, Wants};
+use super::lead::base;
+use crate::conn::Waiting;
+use crate::effect::{Effect, Effects, Level};
+use crate::ids::{ConnId, Epochs, PeerId, Port};
+use crate::load::{Loader, Recovered};
+use crate::pending::Pending;
+use crate::time::Now;
+use crate::txn::{Txn, TxnHeader};
+use crate::zab::Sid;
+use crate::zab::learner::{Forwarded, Held, Learner, Phase};
+use crate::zab::packet::{self, PROTOCOL, Packet, kind};
+use crate::zab::stream::{Progress, Receiver};
+
+type Taken = Result<(), String>;
+
+/// Connections to a leader that are tried before another election.
+const DIALS_MAX: u32 = 5;
+/// Pause between two of them, in ms.
+const DIAL_PAUSE_MS: i64 = 100;
+
+impl Learner {
+    /// What the next bytes of the leader are.
+    pub(super) fn wants(&self) -> Wants {
+        match self.phase {
+            Phase::Receiving(..) => Wants::Database,
+            // The log is being cut; what comes now builds on that.
+            Phase::Cutting | Phase::Promising => Wants::Nothing,
+            _ => Wants::Packets,
+        }
+    }
+}
+
+impl Replica {
+    fn learner(&mut self) -> Option<&mut Learner> {
+        match &mut self.us().role {
+            Role::Learning(learner) => Some(learner),
+            _ => None,
+        }
+    }
+
+    /// Whether writes go to a leader.
+    pub(super) fn forwards(&self) -> bool {
+        matches!(&self.ensemble, Some(us) if matches!(us.role, Role::Learning(_)))
+    }
+
+    /// Begins to follow.
+    pub(super) fn learn(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
+        let us = self.us();
+        let observes = us.observes();
+        if observes {
+            us.election.observe();
+        }
+        let peer = us.fresh_peer();
+        let learner = Learner::new(leader, peer, observes, now.mono_ms + us.init_ms);
+        us.role = Role::Learning(Box::new(learner));
+        let waiting: Vec<PeerId> = std::mem::take(&mut us.peers).into_keys().collect();
+        for peer in waiting {
+            effects.list.push(Effect::ClosePeer { peer });
+        }
+        self.dial_leader(now, leader, peer, effects);
+    }
+
+    fn dial_leader(&mut self, now: Now, leader: Sid, peer: PeerId, effects: &mut Effects) {
+        let us = self.us();
+        let Some(member) = us.members.servers.get(&leader) else {
+            return self.look(now, "the leader is no member", effects);
+        };
+        let addresses = member.quorum.clone();
+        us.peers.insert(peer, Vec::new());
+        effects.list.push(Effect::Dial { peer, addresses, port: Port::Quorum });
+    }
+
+    /// The leader is reached: says who this is.
+    pub(super) fn on_leader_connected(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        let us = self.us();
+        let (me, epochs, version) = (us.me, us.epochs, us.members.version);
+        let init_ms = us.init_ms;
+        let Role::Learning(learner) = &mut us.role else { return };
+        if learner.peer != peer {
+            return;
+        }
+        learner.phase = Phase::Introduced;
+        learner.due_ms = now.mono_ms + init_ms;
+        let kind = if learner.observer { kind::OBSERVERINFO } else { kind::FOLLOWERINFO };
+        let mut info = Vec::new();
+        info.put_long(me);
+        info.put_int(PROTOCOL);
+        info.put_long(version);
+        self.send_packet(peer, kind, base(epochs.accepted), Some(&info), effects);
+    }
+
+    pub(super) fn on_leader_gone(&mut self, now: Now, effects: &mut Effects) {
+        let Some(learner) = self.learner() else { return };
+        if matches!(learner.phase, Phase::Dialing) && learner.dials < DIALS_MAX {
+            learner.redial_at_ms = Some(now.mono_ms + DIAL_PAUSE_MS);
+            return;
+        }
+        self.look(now, "the leader is gone", effects);
+    }
+
+    pub(super) fn on_learner_tick(&mut self, now: Now, effects: &mut Effects) {
+        let Some(learner) = self.learner() else { return };
+        if now.mono_ms >= learner.due_ms {
+            let why = format!("the leader is silent in {}", learner.phase.name());
+            return self.look(now, &why, effects);
+        }
+        if learner.redial_at_ms.is_some_and(|at| now.mono_ms >= at) {
+            learner.redial_at_ms = None;
+            learner.dials += 1;
+            let leader = learner.leader;
+            let peer = self.us().fresh_peer();
+            if let Some(learner) = self.learner() {
+                learner.peer = peer;
+            }
+            self.dial_leader(now, leader, peer, effects);
+        }
+    }
+
+    /// A packet of the leader.
+    ///
+    /// # Errors
+    /// Why the connection has to be closed.
+    pub(super) fn on_leader_packet(
+        &mut self,
+        now: Now,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> Taken {
+        let us = self.us();
+        let (init_ms, sync_ms) = (us.init_ms, us.sync_ms);
+        let Role::Learning(learner) = &mut us.role else { return Ok(()) };
+        let wait_ms = if learner.serves() { sync_ms } else { init_ms };
+        learner.due_ms = now.mono_ms + wait_ms;
+        match (&learner.phase, packet.kind) {
+            (Phase::Introduced, kind::LEADERINFO) => self.on_epoch(packet, effects),
+            (Phase::Promised, kind::DIFF | kind::TRUNC | kind::SNAP) => {
+                self.on_method(packet, effects)
+            }
+            (Phase::Syncing | Phase::Settling | Phase::Entering | Phase::Offered, _) => {
+                self.on_sync_packet(now, packet, effects)
+            }
+            (Phase::Serving, _) => self.on_serving_packet(now, packet, effects),
+            (_, kind::PING) => Ok(()),
+            (phase, kind) => Err(format!("packet {kind} of the leader in {}", phase.name())),
+        }
+    }
+
+    fn on_epoch(&mut self, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let epoch = packet.zxid.epoch();
+        let have = self.us().epochs;
+        if epoch < have.accepted {
+            return Err(format!("the leader's epoch {epoch} is below {}", have.accepted));
+        }
+        let Some(learner) = self.learner() else { return Ok(()) };
+        learner.epoch = epoch;
+        if epoch > have.accepted {
+            learner.phase = Phase::Promising;
+            self.saving = true;
+            let epochs = Epochs { accepted: epoch, current: have.current };
+            effects.list.push(Effect::SaveEpochs { epochs });
+        } else {
+            // It was promised before, perhaps to another: bring me up, and do not count me.
+            self.promise(-1, effects);
+        }
+        Ok(())
+    }
+
+    fn promise(&mut self, current: i64, effects: &mut Effects) {
+        let last = self.logged;
+        let Some(learner) = self.learner() else { return };
+        learner.phase = Phase::Promised;
+        learner.heard = Zxid::NONE;
+        let peer = learner.peer;
+        let current = i32::try_from(current).expect("an epoch has 32 bits").to_be_bytes();
+        self.send_packet(peer, kind::ACKEPOCH, last, Some(&current), effects);
+    }
+
+    pub(super) fn on_learner_epochs_saved(&mut self, now: Now, effects: &mut Effects) {
+        let current = self.us().epochs.current;
+        let Some(learner) = self.learner() else { return };
+        let peer = learner.peer;
+        match learner.phase {
+            Phase::Promising => {
+                self.promise(current, effects);
+                self.take_packets(now, peer, effects);
+            }
+            Phase::Entering => {
+                learner.phase = Phase::Offered;
+                let epoch = learner.epoch;
+                self.send_packet(peer, kind::ACK, base(epoch), None, effects);
+                self.log_held(now, effects);
+            }
+            _ => {}
+        }
+    }
+
+    /// DIFF, TRUNC or SNAP.
+    fn on_method(&mut self, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let logged = self.logged;
+        let seed = Loader::new(&self.config);
+        let Some(learner) = self.learner() else { return Ok(()) };
+        learner.committed = Zxid::NONE;
+        match packet.kind {
+            kind::DIFF => {
+                learner.phase = Phase::Syncing;
+                // What is in the log is part of the leader's history.
+                learner.committed = logged;
+            }
+            kind::TRUNC => {
+                if packet.zxid > logged {
+                    return Err(format!("TRUNC to {}, the log ends at {logged}", packet.zxid));
+                }
+                learner.phase = Phase::Cutting;
+                self.reloading = true;
+                self.abort_snapshot(effects);
+                effects.list.push(Effect::Reload { cut: Some(packet.zxid) });
+            }
+            _ => {
+                let receiver = Box::new(Receiver::new(seed));
+                learner.phase = Phase::Receiving(receiver, packet.zxid);
+            }
+        }
+        let line =
+            format!("ensemble: syncing kind={} zxid={} from={logged}", packet.kind, packet.zxid);
+        effects.log(Level::Info, line);
+        Ok(())
+    }
+
+    fn abort_snapshot(&mut self, effects: &mut Effects) {
+        if self.tree.snapshot_runs() {
+            self.tree.snapshot_abort();
+            effects.list.push(Effect::SnapshotAbandon);
+        }
+    }
+
+    /// The log was cut, and the state loaded from what is left.
+    pub(super) fn on_reloaded(&mut self, now: Now, recovered: Recovered, effects: &mut Effects) {
+        self.reloading = false;
+        self.install(recovered);
+        self.durable = self.logged;
+        let last = self.logged;
+        if let Some(learner) = self.learner()
+            && matches!(learner.phase, Phase::Cutting)
+        {
+            learner.phase = Phase::Syncing;
+            learner.committed = last;
+            let peer = learner.peer;
+            self.take_packets(now, peer, effects);
+        }
+        self.look_if_flushed(now, effects);
+    }
+
+    /// Puts another state in the place of this one.
+    fn install(&mut self, recovered: Recovered) {
+        let last = recovered.tree.last_zxid();
+        self.tree = recovered.tree;
+        self.pending = Default::default();
+        self.outstanding = Default::default();
+        self.cache = Default::default();
+        self.sessions.replace(recovered.sessions);
+        self.history.clear();
+        self.logged = last;
+        self.committed = last;
+        self.us().history.reset(last);
+    }
+
+    /// Bytes of the database. Says how many belong to it.
+    pub(super) fn on_database(
+        &mut self,
+        now: Now,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) -> Result<usize, String> {
+        let init_ms = self.us().init_ms;
+        let Some(learner) = self.learner() else { return Ok(bytes.len()) };
+        learner.due_ms = now.mono_ms + init_ms;
+        let Phase::Receiving(receiver, zxid) = &mut learner.phase else { return Ok(0) };
+        let zxid = *zxid;
+        match receiver.take(bytes)? {
+            Progress::More => Ok(bytes.len()),
+            Progress::Complete(used) => {
+                let Phase::Receiving(receiver, _) =
+                    std::mem::replace(&mut learner.phase, Phase::Syncing)
+                else {
+                    unreachable!("matched just now");
+                };
+                learner.snapshot_due = true;
+                let mut recovered = receiver.finish();
+                recovered.tree.applied(zxid);
+                self.abort_snapshot(effects);
+                self.install(recovered);
+                self.durable = zxid;
+                if let Some(learner) = self.learner() {
+                    learner.committed = zxid;
+                }
+                self.begin_snapshot_of(true, effects);
+                Ok(used)
+            }
+        }
+    }
+
+    /// The database that was received is on disk.
+    pub(super) fn on_received_taken(&mut self, now: Now, effects: &mut Effects) {
+        if let Some(learner) = self.learner() {
+            learner.snapshot_due = false;
+        }
+        self.settle(now, effects);
+    }
+
+    fn on_sync_packet(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let logged = self.logged;
+        let members = self.us().members.version;
+        let Some(learner) = self.learner() else { return Ok(()) };
+        let observer = learner.observer;
+        match packet.kind {
+            kind::PROPOSAL | kind::INFORM => {
+                let txn = packet.data.ok_or("a proposal without a txn")?;
+                let zxid = read_zxid(txn, packet.zxid)?;
+                let last = if learner.heard == Zxid::NONE { logged } else { learner.heard };
+                check_next(last, zxid, learner.heard == Zxid::NONE)?;
+                learner.heard = zxid;
+                learner.held.push_back(Held { zxid, txn: txn.into() });
+                if packet.kind == kind::INFORM {
+                    self.on_sync_commit(now, zxid, effects)?;
+                } else if matches!(
+                    self.learner().map(|learner| &learner.phase),
+                    Some(Phase::Offered)
+                ) {
+                    self.log_held(now, effects);
+                }
+                Ok(())
+            }
+            kind::COMMIT => self.on_sync_commit(now, packet.zxid, effects),
+            kind::NEWLEADER if matches!(learner.phase, Phase::Syncing) => {
+                if packet.zxid != base(learner.epoch) {
+                    return Err(format!("NEWLEADER of {}, not of {}", packet.zxid, learner.epoch));
+                }
+                let _same_for_all = (members, observer);
+                learner.phase = Phase::Settling;
+                self.settle(now, effects);
+                Ok(())
+            }
+            kind::UPTODATE if matches!(learner.phase, Phase::Offered) => {
+                self.begin_serving(now, effects);
+                Ok(())
+            }
+            kind::PING => Ok(()),
+            kind => Err(format!("packet {kind} of the leader in {}", learner.phase.name())),
+        }
+    }
+
+    fn on_sync_commit(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) -> Taken {
+        let logged = self.logged;
+        let Some(learner) = self.learner() else { return Ok(()) };
+        if zxid <= logged {
+            learner.committed = learner.committed.max(zxid);
+            self.committed = self.committed.max(zxid);
+            self.apply_ready(now, effects);
+            return Ok(());
+        }
+        let Some(held) = learner.held.pop_front() else {
+            return Err(format!("COMMIT of {zxid}, which was not proposed"));
+        };
+        if held.zxid != zxid {
+            return Err(format!("COMMIT of {zxid}, the next proposal is {}", held.zxid));
+        }
+        learner.committed = zxid;
+        self.log_proposal(now, zxid, &held.txn, effects);
+        self.committed = self.committed.max(zxid);
+        self.apply_ready(now, effects);
+        Ok(())
+    }
+
+    /// After NEWLEADER: when everything is on disk, the epoch is entered.
+    pub(super) fn settle(&mut self, _: Now, effects: &mut Effects) {
+        let flushed = self.durable == self.logged;
+        let epochs = self.us().epochs;
+        let Some(learner) = self.learner() else { return };
+        if !matches!(learner.phase, Phase::Settling) || learner.snapshot_due || !flushed {
+            return;
+        }
+        learner.phase = Phase::Entering;
+        let epoch = learner.epoch;
+        assert!(epoch <= epochs.accepted, "epoch {epoch} is entered and was not accepted");
+        self.saving = true;
+        let epochs = Epochs { accepted: epochs.accepted, current: epoch };
+        effects.list.push(Effect::SaveEpochs { epochs });
+    }
+
+    /// Proposals that came before the epoch was entered go to the log now.
+    fn log_held(&mut self, now: Now, effects: &mut Effects) {
+        let Some(learner) = self.learner() else { return };
+        let held = std::mem::take(&mut learner.held);
+        let observer = learner.observer;
+        for Held { zxid, txn } in held {
+            self.log_proposal(now, zxid, &txn, effects);
+            if let Some(learner) = self.learner()
+                && !observer
+            {
+                learner.to_ack.push_back(zxid);
+            }
+        }
+    }
+
+    fn log_proposal(&mut self, now: Now, zxid: Zxid, txn: &[u8], effects: &mut Effects) {
+        let start = effects.bytes.len();
+        effects.bytes.extend_from_slice(txn);
+        let range = start..effects.bytes.len();
+        let op = TxnHeader::decode(&mut Reader::new(txn)).map_or(Op::ERROR, |header| header.op);
+        assert!(zxid > self.logged, "{zxid} is logged behind {}", self.logged);
+        self.logged = zxid;
+        self.pending.push(zxid, None, 0, op, now.mono_ms, txn);
+        self.snapshot.count(txn.len());
+        effects.list.push(Effect::Append { zxid, txn: range });
+    }
+
+    fn begin_serving(&mut self, now: Now, effects: &mut Effects) {
+        let sync_ms = self.us().sync_ms;
+        let Some(learner) = self.learner() else { return };
+        learner.phase = Phase::Serving;
+        learner.due_ms = now.mono_ms + sync_ms;
+        let (peer, epoch, leader) = (learner.peer, learner.epoch, learner.leader);
+        self.send_packet(peer, kind::ACK, base(epoch), None, effects);
+        self.us().election.established(epoch);
+        self.serving = true;
+        self.sessions.restart();
+        self.sessions.collect_touches();
+        let zxid = self.tree.last_zxid();
+        let line = format!("ensemble: following leader={leader} epoch={epoch} zxid={zxid}");
+        effects.log(Level::Info, line);
+        effects.list.push(Effect::Serve { on: true });
+    }
+
+    fn on_serving_packet(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let logged = self.logged;
+        let Some(learner) = self.learner() else { return Ok(()) };
+        let (peer, observer) = (learner.peer, learner.observer);
+        match packet.kind {
+            kind::PROPOSAL | kind::INFORM => {
+                if (packet.kind == kind::INFORM) != observer {
+                    // The catch-up of an observer may end in proposals.
+                    return Ok(());
+                }
+                let txn = packet.data.ok_or("a proposal without a txn")?;
+                let zxid = read_zxid(txn, packet.zxid)?;
+                if zxid <= logged {
+                    return Err(format!("{zxid} is proposed again"));
+                }
+                check_next(logged, zxid, false)?;
+                self.log_proposal(now, zxid, txn, effects);
+                if observer {
+                    self.committed = zxid;
+                } else if let Some(learner) = self.learner() {
+                    learner.to_ack.push_back(zxid);
+                }
+                self.apply_ready(now, effects);
+                Ok(())
+            }
+            kind::COMMIT => {
+                let expected = self.pending.zxids().find(|zxid| *zxid > self.committed);
+                if packet.zxid <= self.committed {
+                    return Ok(());
+                }
+                if expected != Some(packet.zxid) {
+                    return Err(format!("COMMIT of {}, expected {expected:?}", packet.zxid));
+                }
+                self.committed = packet.zxid;
+                self.apply_ready(now, effects);
+                Ok(())
+            }
+            kind::PING => {
+                let mut touched = Vec::new();
+                for (session, timeout_ms) in self.sessions.take_touches() {
+                    touched.put_long(session);
+                    touched.put_int(timeout_ms);
+                }
+                self.send_packet(peer, kind::PING, packet.zxid, Some(&touched), effects);
+                Ok(())
+            }
+            kind::REVALIDATE => self.on_revalidated(now, packet, effects),
+            kind::SYNC => {
+                self.on_leader_synced(now, effects);
+                Ok(())
+            }
+            kind::UPTODATE => Ok(()),
+            kind => Err(format!("packet {kind} of the leader while serving")),
+        }
+    }
+
+    /// Everything up to here is on disk: tells the leader, one by one.
+    pub(super) fn acknowledge(&mut self, now: Now, effects: &mut Effects) {
+        let durable = self.durable;
+        let Some(learner) = self.learner() else { return };
+        let peer = learner.peer;
+        let start = effects.bytes.len();
+        while let Some(zxid) = learner.to_ack.front().copied().filter(|zxid| *zxid <= durable) {
+            learner.to_ack.pop_front();
+            packet::put(kind::ACK, zxid, None, &mut effects.bytes);
+        }
+        if effects.bytes.len() > start {
+            effects.send_peer(peer, start);
+        }
+        self.settle(now, effects);
+        self.apply_ready(now, effects);
+    }
+
+    /// Hands a write of a client to the leader.
+    pub(super) fn forward(
+        &mut self,
+        now: Now,
+        client: (ConnId, u64),
+        session: i64,
+        header: RequestHeader,
+        body: &[u8],
+        effects: &mut Effects,
+    ) {
+        let ids = self.conn(client.0).map(|conn| conn.ids.clone()).unwrap_or_default();
+        let Some(learner) = self.learner() else { return };
+        let RequestHeader { xid, op } = header;
+        let mut data = Vec::with_capacity(16 + body.len());
+        data.put_long(session);
+        data.put_int(xid);
+        data.put_int(op.0);
+        data.extend_from_slice(body);
+        if op == Op::SYNC {
+            learner.syncs.push_back(client);
+        } else {
+            let arrived_ms = now.mono_ms;
+            learner.forwarded.push_back(Forwarded { client, session, xid, op, arrived_ms });
+        }
+        let peer = learner.peer;
+        let start = effects.bytes.len();
+        packet::put_for(kind::REQUEST, Zxid::NONE, &data, &ids, &mut effects.bytes);
+        effects.send_peer(peer, start);
+    }
+
+    /// A txn that is applied may be the write of one of our clients: then it is the first of those
+    /// that the leader has.
+    pub(super) fn claim(&mut self, entry: &mut Pending, txn: &Txn<'_>) {
+        let Some(learner) = self.ensemble.as_mut().and_then(|us| match &mut us.role {
+            Role::Learning(learner) => Some(learner),
+            _ => None,
+        }) else {
+            return;
+        };
+        let Some(first) = learner.forwarded.front() else { return };
+        if (first.session, first.xid) == (txn.header.session, txn.header.cxid) {
+            entry.client = Some(first.client);
+            entry.xid = first.xid;
+            entry.op = first.op;
+            entry.arrived_ms = first.arrived_ms;
+            learner.forwarded.pop_front();
+        }
+    }
+
+    /// Asks the leader whether a session is alive to which a client comes back.
+    pub(super) fn revalidate(
+        &mut self,
+        id: ConnId,
+        session: i64,
+        timeout_ms: i32,
+        effects: &mut Effects,
+    ) {
+        let Some(serial) = self.conn(id).map(|conn| conn.serial) else { return };
+        let Some(learner) = self.learner() else { return };
+        learner.renewals.push_back((session, id, serial));
+        let peer = learner.peer;
+        let mut data = Vec::new();
+        data.put_long(session);
+        data.put_int(timeout_ms);
+        self.send_packet(peer, kind::REVALIDATE, Zxid::NONE, Some(&data), effects);
+    }
+
+    fn on_revalidated(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let mut reader = Reader::new(packet.data.ok_or("a revalidation without an answer")?);
+        let session = reader.long("REVALIDATE.session").map_err(|error| error.to_string())?;
+        let alive = reader.boolean("REVALIDATE.valid").map_err(|error| error.to_string())?;
+        let Some(learner) = self.learner() else { return Ok(()) };
+        let at = learner.renewals.iter().position(|(asked, ..)| *asked == session);
+        let Some((_, id, serial)) = at.and_then(|at| learner.renewals.remove(at)) else {
+            return Ok(());
+        };
+        if self.asker(Some((id, serial))).is_some() {
+            self.renewed(now, id, session, alive, effects);
+        }
+        Ok(())
+    }
+
+    fn on_leader_synced(&mut self, now: Now, effects: &mut Effects) {
+        let committed = self.committed;
+        let Some(learner) = self.learner() else { return };
+        let Some((conn, serial)) = learner.syncs.pop_front() else { return };
+        // What the leader committed before is applied before the client hears of it.
+        self.released.push_back((committed, conn, serial));
+        self.release_syncs(now, effects);
+    }
+
+    /// Lets syncs go whose txns are applied.
+    pub(super) fn release_syncs(&mut self, now: Now, effects: &mut Effects) {
+        let applied = self.tree.last_zxid();
+        while let Some((zxid, conn, serial)) = self.released.front().copied() {
+            if zxid > applied {
+                break;
+            }
+            self.released.pop_front();
+            self.synced(now, conn, serial, effects);
+        }
+    }
+
+    /// A sync of a client is done: it is answered in its turn.
+    pub(super) fn synced(&mut self, now: Now, id: ConnId, serial: u64, effects: &mut Effects) {
+        let Some((id, conn)) = self.asker(Some((id, serial))) else { return };
+        for waiting in &mut conn.waiting {
+            if let Waiting::Sync(frame) = waiting {
+                let frame = std::mem::take(frame);
+                *waiting = Waiting::Frame(frame);
+                break;
+            }
+        }
+        self.drain(now, id, effects);
+    }
+}
+
+impl Phase {
+    /// For the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Phase::Dialing => "dialing",
+            Phase::Introduced => "discovery",
+            Phase::Promising => "promising",
+            Phase::Promised => "synchronisation",
+            Phase::Receiving(..) => "receiving the database",
+            Phase::Cutting => "cutting the log",
+            Phase::Syncing => "receiving the history",
+            Phase::Settling => "settling",
+            Phase::Entering => "entering the epoch",
+            Phase::Offered => "waiting to serve",
+            Phase::Serving => "broadcast",
+        }
+    }
+}
+
+/// Syncs that are released once a zxid is applied.
+pub(super) type Released = VecDeque<(Zxid, ConnId, u64)>;
+
+fn read_zxid(txn: &[u8], claimed: Zxid) -> Result<Zxid, String> {
+    let header =
+        Txn::decode(txn).map_err(|error| format!("a txn that does not decode: {error}"))?;
+    if header.header.zxid != claimed {
+        return Err(format!("proposal {claimed} holds txn {}", header.header.zxid));
+    }
+    Ok(claimed)
+}
+
+/// Proposals come without gaps inside an epoch.
+fn check_next(last: Zxid, zxid: Zxid, first: bool) -> Taken {
+    let next = zxid.epoch() > last.epoch() || zxid.0 == last.0 + 1;
+    if next || (first && zxid > last) {
+        return Ok(());
+    }
+    Err(format!("proposal {zxid} comes behind {last}"))
+}

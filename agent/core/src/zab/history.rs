@@ -1,0 +1,126 @@
+//! The newest txns that were applied, for learners that lack only these.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use zk_wire::Zxid;
+
+/// Txns that are kept at least, as far as their bytes allow. Apache's servers keep 500.
+const TXNS_MIN: usize = 500;
+/// Bytes that are kept at most.
+const BYTES_MAX: usize = 32 << 20;
+
+/// A window over the newest applied txns, without gaps inside an epoch.
+#[derive(Debug, Default)]
+pub struct History {
+    entries: VecDeque<(Zxid, Range<usize>)>,
+    bytes: Vec<u8>,
+    head: usize,
+    /// The txn before the oldest one that is kept.
+    before: Zxid,
+}
+
+impl History {
+    /// A window that begins behind this txn.
+    pub fn new(before: Zxid) -> History {
+        History { before, ..History::default() }
+    }
+
+    /// Forgets everything; the window begins behind this txn.
+    pub fn reset(&mut self, before: Zxid) {
+        *self = History::new(before);
+    }
+
+    /// The txn before the oldest one that is kept: a learner that has it lacks nothing else.
+    pub fn before(&self) -> Zxid {
+        self.before
+    }
+
+    /// The newest txn.
+    pub fn last(&self) -> Zxid {
+        self.entries.back().map_or(self.before, |(zxid, _)| *zxid)
+    }
+
+    /// Adds a txn that was applied.
+    pub fn push(&mut self, zxid: Zxid, txn: &[u8]) {
+        let last = self.last();
+        assert!(zxid > last, "txn {zxid} is applied behind {last}");
+        let next = zxid.epoch() > last.epoch() || zxid.0 == last.0 + 1;
+        assert!(next || self.entries.is_empty(), "no txn between {last} and {zxid} was applied");
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(txn);
+        self.entries.push_back((zxid, start..self.bytes.len()));
+        while self.entries.len() > TXNS_MIN && self.bytes.len() - self.head > BYTES_MAX {
+            self.drop_oldest();
+        }
+        if self.head > BYTES_MAX / 4 && self.head * 4 > self.bytes.len() {
+            self.bytes.drain(..self.head);
+            for (_, range) in &mut self.entries {
+                *range = range.start - self.head..range.end - self.head;
+            }
+            self.head = 0;
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((zxid, range)) = self.entries.pop_front() {
+            self.before = zxid;
+            self.head = range.end;
+        }
+    }
+
+    /// Txns above this one, oldest first.
+    pub fn after(&self, zxid: Zxid) -> impl Iterator<Item = (Zxid, &[u8])> {
+        let from = self.entries.partition_point(|(have, _)| *have <= zxid);
+        self.entries.range(from..).map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
+    }
+
+    /// The newest txn at or below this one, as far as the window knows.
+    pub fn at_or_below(&self, zxid: Zxid) -> Option<Zxid> {
+        let behind = self.entries.partition_point(|(have, _)| *have <= zxid);
+        match behind.checked_sub(1) {
+            Some(at) => Some(self.entries[at].0),
+            None => (zxid >= self.before).then_some(self.before),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_moves_and_stays_contiguous() {
+        let mut history = History::new(Zxid::new(1, 4));
+        let txn = vec![7u8; 40_000];
+        for counter in 5..3000 {
+            history.push(Zxid::new(1, counter), &txn);
+        }
+        assert_eq!(history.last(), Zxid::new(1, 2999));
+        assert!(history.before() > Zxid::new(1, 4));
+        let kept: Vec<Zxid> = history.after(history.before()).map(|(zxid, _)| zxid).collect();
+        assert_eq!(kept.len() as u32, 2999 - history.before().counter());
+        assert!(kept.len() >= TXNS_MIN && kept.len() * 40_000 <= BYTES_MAX);
+        assert!(history.after(Zxid::new(1, 2998)).all(|(_, bytes)| bytes == &txn[..]));
+        assert_eq!(history.after(Zxid::new(1, 2998)).count(), 1);
+    }
+
+    #[test]
+    fn a_new_epoch_follows_any_counter() {
+        let mut history = History::new(Zxid::ZERO);
+        history.push(Zxid::new(1, 1), b"a");
+        history.push(Zxid::new(3, 1), b"b");
+        assert_eq!(history.at_or_below(Zxid::new(2, 9)), Some(Zxid::new(1, 1)));
+        assert_eq!(history.at_or_below(Zxid::new(3, 1)), Some(Zxid::new(3, 1)));
+        assert_eq!(history.at_or_below(Zxid::ZERO), Some(Zxid::ZERO));
+        assert_eq!(history.at_or_below(Zxid::NONE), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "no txn between")]
+    fn a_gap_stops_the_server() {
+        let mut history = History::new(Zxid::ZERO);
+        history.push(Zxid::new(1, 1), b"a");
+        history.push(Zxid::new(1, 3), b"b");
+    }
+}

@@ -1,0 +1,249 @@
+//! What a leader knows: how far it has come, its learners, and what a quorum has.
+//!
+//! Bookkeeping only. Discovery chooses an epoch that a quorum promises to follow, synchronisation
+//! brings a quorum to the leader's history, broadcast commits what a quorum has on disk.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use zk_wire::Zxid;
+
+use super::{Electorate, Sid};
+use crate::ids::PeerId;
+
+/// How far a leader has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Learners report the epochs that they accepted.
+    Discovery,
+    /// The new epoch is being written down.
+    Promising,
+    /// Learners promise to follow the epoch.
+    EpochAck,
+    /// The epoch is being written down as the current one.
+    Entering,
+    /// Learners are brought to the leader's history.
+    Synchronizing,
+    /// Requests are served.
+    Serving,
+}
+
+/// How far a learner's connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It has connected.
+    Fresh,
+    /// It has told who it is; it hears the epoch when that stands.
+    Known,
+    /// It was told the epoch.
+    Asked,
+    /// It has promised, or has the epoch already; it is brought up to date next.
+    Promised,
+    /// The database is being sent.
+    Snapshot,
+    /// It was sent everything and NEWLEADER.
+    Offered,
+    /// It has everything on disk.
+    Synced,
+    /// It was told UPTODATE; it hears proposals, or what is committed.
+    Serving,
+}
+
+/// A sync of a learner that waits for a quorum to confirm the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sync {
+    /// Who asked: a learner, or a client of this server by the serial of its connection.
+    pub from: SyncFrom,
+    /// The newest proposal when it came.
+    pub after: Zxid,
+    /// The round of pings that confirms it.
+    pub round: u64,
+}
+
+/// Who waits for a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncFrom {
+    /// A learner.
+    Learner(PeerId),
+    /// A client of this server.
+    Client(crate::ids::ConnId, u64),
+}
+
+/// A learner's connection as its leader sees it.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// Its id; negative for who did not tell one.
+    pub sid: Sid,
+    /// How far it has come.
+    pub stage: Stage,
+    /// It observes.
+    pub observer: bool,
+    /// Last zxid that it told, or through which it has been sent the history.
+    pub position: Zxid,
+    /// It has everything up to this on disk.
+    pub acked: Zxid,
+    /// Leader's tick by which it must have been heard.
+    pub tick_due: i64,
+    /// Rounds of the pings that it has not answered.
+    pub pings: VecDeque<u64>,
+    /// Newest round that it has answered.
+    pub round: u64,
+    /// When the oldest proposal that it has not acknowledged was sent, with its zxid.
+    pub lag: Option<(Zxid, i64)>,
+}
+
+impl Follower {
+    /// A learner that has just connected.
+    pub fn new(tick_due: i64) -> Follower {
+        Follower {
+            sid: -1,
+            stage: Stage::Fresh,
+            observer: false,
+            position: Zxid::NONE,
+            acked: Zxid::NONE,
+            tick_due,
+            pings: VecDeque::new(),
+            round: 0,
+            lag: None,
+        }
+    }
+}
+
+/// A leader.
+#[derive(Debug)]
+pub struct Leader {
+    me: Sid,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The new epoch; until it is frozen, the smallest that is above every report.
+    pub epoch: i64,
+    /// Current epoch and last zxid when it was elected: nobody who has more may follow.
+    pub own: (i64, Zxid),
+    reports: BTreeSet<Sid>,
+    promises: BTreeSet<Sid>,
+    synced: BTreeSet<Sid>,
+    /// Its learners.
+    pub learners: BTreeMap<PeerId, Follower>,
+    /// Everything up to this is on the leader's own disk.
+    pub durable: Zxid,
+    /// Everything up to this is on the disks of a quorum.
+    pub committed: Zxid,
+    /// Half ticks since it began.
+    pub half_ticks: i64,
+    /// When the next half tick is, on the monotonic clock.
+    pub next_half_tick_ms: i64,
+    /// When the phase has to be over.
+    pub phase_due_ms: i64,
+    /// Round of the newest pings.
+    pub round: u64,
+    /// Syncs that wait.
+    pub syncs: VecDeque<Sync>,
+}
+
+impl Leader {
+    /// Begins discovery. `accepted`: the epoch that this server has accepted.
+    pub fn new(me: Sid, accepted: i64, own: (i64, Zxid), now_ms: i64, phase_ms: i64) -> Leader {
+        let mut leader = Leader {
+            me,
+            phase: Phase::Discovery,
+            epoch: -1,
+            own,
+            reports: BTreeSet::new(),
+            promises: BTreeSet::new(),
+            synced: BTreeSet::new(),
+            learners: BTreeMap::new(),
+            durable: Zxid::NONE,
+            committed: Zxid::NONE,
+            half_ticks: 0,
+            next_half_tick_ms: now_ms,
+            phase_due_ms: now_ms + phase_ms,
+            round: 0,
+            syncs: VecDeque::new(),
+        };
+        leader.report(me, accepted);
+        leader
+    }
+
+    /// Someone tells the epoch that it has accepted. Voter or not, the new one is above it.
+    pub fn report(&mut self, sid: Sid, accepted: i64) {
+        if self.phase == Phase::Discovery {
+            self.epoch = self.epoch.max(accepted + 1);
+            self.reports.insert(sid);
+        }
+    }
+
+    /// Whether a quorum has reported.
+    pub fn is_reported(&self, electorate: &Electorate<'_>) -> bool {
+        self.reports.contains(&self.me) && electorate.is_quorum(&self.reports)
+    }
+
+    /// Someone promises to follow, with a history that is not above the leader's.
+    pub fn promise(&mut self, sid: Sid) {
+        self.promises.insert(sid);
+    }
+
+    /// Whether a quorum has promised.
+    pub fn is_promised(&self, electorate: &Electorate<'_>) -> bool {
+        self.promises.contains(&self.me) && electorate.is_quorum(&self.promises)
+    }
+
+    /// Someone has the leader's history on disk.
+    pub fn sync(&mut self, sid: Sid) {
+        self.synced.insert(sid);
+    }
+
+    /// Whether a quorum has it.
+    pub fn is_synced(&self, electorate: &Electorate<'_>) -> bool {
+        self.synced.contains(&self.me) && electorate.is_quorum(&self.synced)
+    }
+
+    /// Enters the next phase.
+    pub fn enter(&mut self, phase: Phase, now_ms: i64, phase_ms: i64) {
+        assert!(phase > self.phase, "from {:?} to {phase:?}", self.phase);
+        self.phase = phase;
+        self.phase_due_ms = if phase == Phase::Serving { i64::MAX } else { now_ms + phase_ms };
+    }
+
+    /// The newest zxid that a quorum has on disk, when that is more than is committed.
+    pub fn committable(&self, electorate: &Electorate<'_>) -> Option<Zxid> {
+        let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        let mut acked: Vec<(Zxid, Sid)> = serving.map(|f| (f.acked, f.sid)).collect();
+        acked.push((self.durable, self.me));
+        acked.sort_unstable();
+        let mut have = BTreeSet::new();
+        for (zxid, sid) in acked.into_iter().rev() {
+            if zxid <= self.committed {
+                return None;
+            }
+            have.insert(sid);
+            if electorate.is_quorum(&have) {
+                return Some(zxid);
+            }
+        }
+        None
+    }
+
+    /// The newest round of pings that a quorum has answered.
+    pub fn confirmed_round(&self, electorate: &Electorate<'_>) -> u64 {
+        let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        let mut rounds: Vec<(u64, Sid)> = serving.map(|f| (f.round, f.sid)).collect();
+        rounds.push((self.round, self.me));
+        rounds.sort_unstable();
+        let mut have = BTreeSet::new();
+        for (round, sid) in rounds.into_iter().rev() {
+            have.insert(sid);
+            if electorate.is_quorum(&have) {
+                return round;
+            }
+        }
+        0
+    }
+
+    /// Whether a quorum has been heard of lately.
+    pub fn is_heard(&self, electorate: &Electorate<'_>) -> bool {
+        let tick = self.half_ticks / 2;
+        let alive = self.learners.values().filter(|f| f.tick_due >= tick && f.stage > Stage::Fresh);
+        let mut sids: BTreeSet<Sid> = alive.map(|f| f.sid).collect();
+        sids.insert(self.me);
+        electorate.is_quorum(&sids)
+    }
+}

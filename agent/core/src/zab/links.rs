@@ -1,0 +1,246 @@
+//! The connections of the election port: who dials, which of two is kept, what is sent when it is up.
+//!
+//! Pure: bytes and connections come in, bytes and wishes go out. Of two servers the one with the
+//! larger id dials; who has the smaller one knocks, so that it is dialed.
+
+use std::collections::BTreeMap;
+
+use zk_wire::Writer;
+use zk_wire::jute::Reader;
+
+use super::Sid;
+use crate::ids::PeerId;
+
+/// First long of the initial message when it names one address.
+const VERSION_ONE: i64 = -65536;
+/// First long when it names several.
+const VERSION_SEVERAL: i64 = -65535;
+/// Longest text of addresses, in bytes.
+const ADDRESS_BYTES_MAX: i32 = 2048;
+/// Longest notification, in bytes.
+const FRAME_BYTES_MAX: i32 = 512 << 10;
+/// What an observer without an id calls itself.
+const ANONYMOUS: Sid = i64::MAX;
+
+/// What must be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Dial a server; at the addresses that it named, when it named some.
+    Dial(PeerId, Sid, Vec<(String, u16)>),
+    /// Send bytes.
+    Send(PeerId, Vec<u8>),
+    /// Close a connection once everything is sent.
+    Close(PeerId),
+    /// A server said this.
+    Heard(Sid, Vec<u8>),
+    /// A connection is closed because of what came over it.
+    Fault(PeerId, String),
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    /// Whom we dial.
+    dialed: Option<Sid>,
+    /// Who is there, once that is known.
+    sid: Option<Sid>,
+    bytes: Vec<u8>,
+}
+
+/// All connections of the election port.
+#[derive(Debug)]
+pub struct Links {
+    me: Sid,
+    address: String,
+    links: BTreeMap<PeerId, Link>,
+    active: BTreeMap<Sid, PeerId>,
+    last: BTreeMap<Sid, Vec<u8>>,
+    next: u64,
+    anonymous: Sid,
+}
+
+impl Links {
+    /// No connections. `address`: the own election address, as `host:port`.
+    pub fn new(me: Sid, address: String) -> Links {
+        let (links, active, last) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Links { me, address, links, active, last, next: 0, anonymous: 0 }
+    }
+
+    /// Whether this connection is one of these.
+    pub fn has(&self, peer: PeerId) -> bool {
+        self.links.contains_key(&peer)
+    }
+
+    /// Whether a server can be spoken to.
+    pub fn is_up(&self, sid: Sid) -> bool {
+        self.active.contains_key(&sid)
+    }
+
+    /// Sends a notification. It replaces one that could not be sent yet.
+    pub fn send(&mut self, sid: Sid, payload: &[u8], out: &mut Vec<Wish>) {
+        let mut frame = Vec::with_capacity(4 + payload.len());
+        frame.put_buffer(Some(payload));
+        match self.active.get(&sid) {
+            Some(peer) => out.push(Wish::Send(*peer, frame.clone())),
+            None => self.dial(sid, Vec::new(), out),
+        }
+        self.last.insert(sid, frame);
+    }
+
+    /// Dials a server unless it is there, or dialed already.
+    pub fn dial(&mut self, sid: Sid, addresses: Vec<(String, u16)>, out: &mut Vec<Wish>) {
+        let dialing = self.links.values().any(|link| link.dialed == Some(sid));
+        if sid < 0 || sid == self.me || self.active.contains_key(&sid) || dialing {
+            return;
+        }
+        // Even numbers are the election port's, odd ones the quorum port's.
+        self.next += 2;
+        let peer = PeerId(self.next);
+        self.links.insert(peer, Link { dialed: Some(sid), ..Link::default() });
+        out.push(Wish::Dial(peer, sid, addresses));
+    }
+
+    /// A connection that was dialed is there.
+    pub fn on_connected(&mut self, peer: PeerId, out: &mut Vec<Wish>) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let Some(sid) = link.dialed.take() else { return };
+        let mut hello = Vec::new();
+        hello.put_long(VERSION_ONE);
+        hello.put_long(self.me);
+        hello.put_string(&self.address);
+        out.push(Wish::Send(peer, hello));
+        if self.me < sid {
+            // It will dial us.
+            self.links.remove(&peer);
+            out.push(Wish::Close(peer));
+        } else {
+            self.adopt(peer, sid, out);
+        }
+    }
+
+    /// Somebody has connected.
+    pub fn on_accepted(&mut self, peer: PeerId) {
+        self.links.insert(peer, Link::default());
+    }
+
+    /// A connection is gone.
+    pub fn on_closed(&mut self, peer: PeerId) {
+        let Some(link) = self.links.remove(&peer) else { return };
+        if let Some(sid) = link.sid
+            && self.active.get(&sid) == Some(&peer)
+        {
+            self.active.remove(&sid);
+        }
+    }
+
+    fn adopt(&mut self, peer: PeerId, sid: Sid, out: &mut Vec<Wish>) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.sid = Some(sid);
+        }
+        if let Some(old) = self.active.insert(sid, peer) {
+            self.links.remove(&old);
+            out.push(Wish::Close(old));
+        }
+        if let Some(frame) = self.last.get(&sid) {
+            out.push(Wish::Send(peer, frame.clone()));
+        }
+    }
+
+    fn fault(&mut self, peer: PeerId, why: String, out: &mut Vec<Wish>) {
+        self.on_closed(peer);
+        out.push(Wish::Fault(peer, why));
+        out.push(Wish::Close(peer));
+    }
+
+    /// Takes bytes of a connection.
+    pub fn on_bytes(&mut self, peer: PeerId, bytes: &[u8], out: &mut Vec<Wish>) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.bytes.extend_from_slice(bytes);
+        if link.sid.is_none() {
+            let mut reader = Reader::new(&link.bytes);
+            match hello(&mut reader) {
+                Ok(Some((sid, addresses))) => {
+                    let used = reader.position();
+                    link.bytes.drain(..used);
+                    self.on_hello(peer, sid, addresses, out);
+                }
+                Ok(None) => return,
+                Err(why) => return self.fault(peer, why, out),
+            }
+        }
+        self.take_frames(peer, out);
+    }
+
+    fn on_hello(
+        &mut self,
+        peer: PeerId,
+        sid: Sid,
+        addresses: Vec<(String, u16)>,
+        out: &mut Vec<Wish>,
+    ) {
+        if sid == self.me {
+            let why = format!("server id {sid} is ours: two servers have the same id");
+            return self.fault(peer, why, out);
+        }
+        if sid == ANONYMOUS {
+            self.anonymous -= 1;
+            return self.adopt(peer, self.anonymous, out);
+        }
+        if sid > self.me {
+            return self.adopt(peer, sid, out);
+        }
+        self.links.remove(&peer);
+        out.push(Wish::Close(peer));
+        if let Some(old) = self.active.remove(&sid) {
+            self.links.remove(&old);
+            out.push(Wish::Close(old));
+        }
+        self.dial(sid, addresses, out);
+    }
+
+    fn take_frames(&mut self, peer: PeerId, out: &mut Vec<Wish>) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let Some(sid) = link.sid else { return };
+        let mut used = 0;
+        while let Some(head) = link.bytes[used..].first_chunk::<4>() {
+            let length = i32::from_be_bytes(*head);
+            if !(1..=FRAME_BYTES_MAX).contains(&length) {
+                let why = format!("server {sid} sent a notification of {length} bytes");
+                return self.fault(peer, why, out);
+            }
+            let Some(payload) = link.bytes.get(used + 4..used + 4 + length as usize) else { break };
+            out.push(Wish::Heard(sid, payload.to_vec()));
+            used += 4 + length as usize;
+        }
+        link.bytes.drain(..used);
+    }
+}
+
+/// Who is there, and where it can be dialed. `None` when more must come.
+type Hello = Result<Option<(Sid, Vec<(String, u16)>)>, String>;
+
+fn hello(reader: &mut Reader<'_>) -> Hello {
+    let Ok(first) = reader.long("version") else { return Ok(None) };
+    if first >= 0 {
+        return Ok(Some((first, Vec::new())));
+    }
+    if first != VERSION_ONE && first != VERSION_SEVERAL {
+        return Err(format!("an initial message of version {first}"));
+    }
+    let Ok(sid) = reader.long("sid") else { return Ok(None) };
+    let Some(head) = reader.rest().first_chunk::<4>() else { return Ok(None) };
+    let length = i32::from_be_bytes(*head);
+    if !(1..=ADDRESS_BYTES_MAX).contains(&length) {
+        return Err(format!("an initial message with an address of {length} bytes"));
+    }
+    let Ok(text) = reader.string("address") else { return Ok(None) };
+    let several: Result<Vec<_>, String> = text.split('|').map(address).collect();
+    let usable = several?.into_iter().filter(|(host, _)| host != "0.0.0.0" && host != "::");
+    Ok(Some((sid, usable.collect())))
+}
+
+fn address(text: &str) -> Result<(String, u16), String> {
+    let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parsed.ok_or_else(|| format!("an initial message from {text:?}"))?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Ok((host.to_owned(), port))
+}

@@ -1,0 +1,15 @@
+//! How servers agree: election, discovery, synchronisation and broadcast of Apache's quorum protocol.
+//!
+//! The rules only, each for itself and without effects; what carries them out is in `replica`. Which
+//! packet means what to whom, and where we differ from Apache's servers, stands in `docs/ZAB.md`.
+
+pub mod election;
+pub mod history;
+pub mod packet;
+pub mod links;
+pub mod stream;
+pub mod leader;
+pub mod learner;
+
+pub use crate::members::{Electorate, Members, Sid};
+pub use election::Election;
