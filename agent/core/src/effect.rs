@@ -43,7 +43,8 @@ pub enum Effect {
         /// The zxid it stands at: it holds every txn up to this one and none above.
         zxid: Zxid,
         /// It stands for a history that is not the log's: once it is on disk, the log before this
-        /// moment and all other snapshots are void, atomically.
+        /// moment and all other snapshots are void, atomically. Until then the log behind this
+        /// moment is: a restart does not find it.
         replaces: bool,
     },
     /// The running snapshot is given up.

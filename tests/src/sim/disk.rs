@@ -77,6 +77,16 @@ impl Disk {
         saved.chain(writing).chain(queued).max().unwrap_or(0)
     }
 
+    /// Where the log of a received database begins that is not on disk yet.
+    fn unpublished_from(&self) -> Option<usize> {
+        let writing = self.writing.iter().filter(|(_, replaces)| *replaces);
+        let queued = self.work.iter().filter_map(|(_, work)| match work {
+            Work::Publish(saved, true) => Some(saved.log_from),
+            _ => None,
+        });
+        writing.map(|(saved, _)| saved.log_from).chain(queued).min()
+    }
+
     /// Asks for a sync of everything that is appended.
     pub fn sync(&mut self, done_ms: i64) {
         if let Some((zxid, _)) = self.log.last() {
@@ -170,7 +180,9 @@ impl Disk {
             loader.txn(*zxid, txn).expect("our own log");
         }
         let mut recovered = loader.finish();
-        assert_eq!(recovered.mismatches, None, "a txn's digest is not the tree's");
+        let zxids: Vec<Zxid> = self.log[from..].iter().map(|(zxid, _)| *zxid).collect();
+        let mismatches = recovered.mismatches;
+        assert_eq!(mismatches, None, "from {above}: a txn's digest is not the tree's: {zxids:?}");
         recovered.epochs = self.epochs;
         recovered
     }
@@ -178,6 +190,8 @@ impl Disk {
     /// The power goes, or the process: of what was not durable any prefix may be left.
     pub fn crash(&mut self, rng: &mut Rng) {
         let keep = self.durable + rng.below(self.log.len() - self.durable + 1);
+        // What stands behind a received database that is not on disk is of no history.
+        let keep = keep.min(self.unpublished_from().unwrap_or(keep));
         self.log.truncate(keep);
         self.durable = keep;
         self.writing = None;

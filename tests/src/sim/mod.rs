@@ -105,6 +105,8 @@ pub struct World {
     /// The time of the last packet in each direction: streams keep their order.
     last: BTreeMap<End, i64>,
     cut: BTreeSet<(usize, usize)>,
+    /// Ends that lost bytes.
+    deaf: BTreeSet<End>,
     next_accepted: u64,
     effects: Effects,
     /// Content of every txn ever logged, by zxid.
@@ -162,6 +164,7 @@ impl World {
             links: BTreeMap::new(),
             last: BTreeMap::new(),
             cut: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             next_accepted: PeerId::ACCEPTED,
             effects: Effects::new(),
             txns: BTreeMap::new(),
@@ -430,7 +433,11 @@ impl World {
             Packet::Connected => self.step(to.server, Event::PeerConnected { peer }),
             Packet::Bytes(bytes) => {
                 let from = linked.map_or(0, |other| other.server);
+                // A stream has no holes: once bytes are lost nothing more comes through.
                 if self.cut.contains(&(from, to.server)) {
+                    self.deaf.insert(to);
+                }
+                if self.deaf.contains(&to) {
                     return;
                 }
                 self.step(to.server, Event::PeerBytes { peer, bytes: &bytes });

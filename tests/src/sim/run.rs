@@ -89,7 +89,8 @@ impl World {
             .iter()
             .filter(|(end, other)| {
                 let (a, b) = (end.server, other.server);
-                cut.contains(&(a, b)) || cut.contains(&(b, a))
+                let deaf = self.deaf.contains(end) || self.deaf.contains(other);
+                deaf || cut.contains(&(a, b)) || cut.contains(&(b, a))
             })
             .map(|(end, other)| (*end, *other))
             .collect();
