@@ -42,9 +42,8 @@ pub enum Effect {
     SnapshotBegin {
         /// The zxid it stands at: it holds every txn up to this one and none above.
         zxid: Zxid,
-        /// It stands for a history that is not the log's: once it is on disk, the log before this
-        /// moment and all other snapshots are void, atomically. Until then the log behind this
-        /// moment is: a restart does not find it.
+        /// It stands for a history that is not the log's: once it is on disk, the log and all other
+        /// snapshots are void, atomically. Nothing is appended meanwhile.
         replaces: bool,
     },
     /// The running snapshot is given up.

@@ -61,8 +61,8 @@ impl Disk {
     pub fn append(&mut self, zxid: Zxid, txn: &[u8]) {
         let from = self.log_start();
         let last = self.log[from..].last().map(|(zxid, _)| *zxid);
-        let replaced = self.writing.as_ref().is_some_and(|(_, replaces)| *replaces);
-        assert!(last.is_none_or(|last| zxid > last) || replaced, "{zxid} behind {last:?}");
+        assert!(last.is_none_or(|last| zxid > last), "{zxid} behind {last:?}");
+        assert!(self.unpublished_from().is_none(), "{zxid} is appended behind a received database");
         self.log.push((zxid, txn.to_vec()));
     }
 
@@ -190,8 +190,6 @@ impl Disk {
     /// The power goes, or the process: of what was not durable any prefix may be left.
     pub fn crash(&mut self, rng: &mut Rng) {
         let keep = self.durable + rng.below(self.log.len() - self.durable + 1);
-        // What stands behind a received database that is not on disk is of no history.
-        let keep = keep.min(self.unpublished_from().unwrap_or(keep));
         self.log.truncate(keep);
         self.durable = keep;
         self.writing = None;

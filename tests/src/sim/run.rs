@@ -99,7 +99,6 @@ impl World {
             self.send(None, end, super::Packet::Closed);
         }
         for server in &mut self.servers {
-            server.paused_until_ms = 0;
             if server.replica.is_none() {
                 server.restart_at_ms = Some(now_ms);
             }

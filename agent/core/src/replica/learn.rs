@@ -317,7 +317,10 @@ impl Replica {
         if let Some(learner) = self.learner() {
             learner.snapshot_due = false;
         }
-        self.settle(now, effects);
+        if self.ensemble.is_some() {
+            self.log_committed(now, effects);
+            self.settle(now, effects);
+        }
     }
 
     fn on_sync_packet(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
@@ -365,23 +368,35 @@ impl Replica {
     fn on_sync_commit(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) -> Taken {
         let logged = self.logged;
         let Some(learner) = self.learner() else { return Ok(()) };
-        if zxid <= logged {
+        if zxid <= logged && !learner.snapshot_due {
             learner.committed = learner.committed.max(zxid);
             self.committed = self.committed.max(zxid);
             self.apply_ready(now, effects);
             return Ok(());
         }
-        let Some(held) = learner.held.pop_front() else {
-            return Err(format!("COMMIT of {zxid}, which was not proposed"));
-        };
-        if held.zxid != zxid {
-            return Err(format!("COMMIT of {zxid}, the next proposal is {}", held.zxid));
+        let next = learner.held.iter().map(|held| held.zxid).find(|z| *z > learner.committed);
+        if next != Some(zxid) {
+            return Err(format!("COMMIT of {zxid}, the next proposal is {next:?}"));
         }
         learner.committed = zxid;
-        self.log_proposal(now, zxid, &held.txn, effects);
-        self.committed = self.committed.max(zxid);
-        self.apply_ready(now, effects);
+        self.log_committed(now, effects);
         Ok(())
+    }
+
+    /// Logs what is committed of the history, unless a database that was received is not on disk:
+    /// what stands in the log before that belongs to another history.
+    fn log_committed(&mut self, now: Now, effects: &mut Effects) {
+        let Some(learner) = self.learner() else { return };
+        let (due, committed) = (learner.snapshot_due, learner.committed);
+        while !due
+            && let Some(learner) = self.learner()
+            && learner.held.front().is_some_and(|held| held.zxid <= committed)
+            && let Some(Held { zxid, txn }) = learner.held.pop_front()
+        {
+            self.log_proposal(now, zxid, &txn, effects);
+            self.committed = self.committed.max(zxid);
+        }
+        self.apply_ready(now, effects);
     }
 
     /// After NEWLEADER: when everything is on disk, the epoch is entered.
