@@ -55,7 +55,9 @@ impl World {
             7 => {
                 self.tally.count("pause");
                 let for_ms = self.rng.below(8_000) as i64;
-                self.servers[server].paused_until_ms = now_ms + for_ms;
+                // Never shorter than a pause that runs: what waits for its end would be overtaken.
+                let until_ms = &mut self.servers[server].paused_until_ms;
+                *until_ms = (now_ms + for_ms).max(*until_ms);
                 self.note(format!("S{} pauses for {for_ms}", server + 1));
             }
             8 => {

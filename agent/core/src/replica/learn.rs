@@ -448,8 +448,12 @@ impl Replica {
         learner.phase = Phase::Serving;
         learner.due_ms = now.mono_ms + sync_ms;
         let (peer, epoch, leader) = (learner.peer, learner.epoch, learner.leader);
+        let history_end = learner.committed;
         self.send_packet(peer, kind::ACK, base(epoch), None, effects);
         self.us().election.established(epoch);
+        // A quorum has the history, what was in this log before included.
+        self.committed = self.committed.max(history_end);
+        self.apply_ready(now, effects);
         self.serving = true;
         self.sessions.restart();
         self.sessions.collect_touches();
