@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use zk_core::{ConnId, Effects, Event, Loader, Now, Replica};
+use zk_core::{Config, ConnId, Effects, Epochs, Event, Loader, Now, Recovered, Replica};
 use zk_wire::{StatPersisted, Zxid};
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
@@ -161,7 +161,18 @@ pub struct NodeDisk {
     /// worth a line, in µs.
     seen: LogStats,
     slow_sync_us: u64,
+    /// What the loop is told next, before what the threads have to say.
+    own: VecDeque<DiskReport>,
+    /// The running snapshot is of a database that was received.
+    replaces: bool,
+    options: SnapshotOptions,
+    force_sync: bool,
+    wake: Wake,
+    config: Config,
 }
+
+/// Wakes the loop.
+type Wake = Arc<dyn Fn() + Send + Sync>;
 
 impl Disk for NodeDisk {
     #[inline]
@@ -178,6 +189,9 @@ impl Disk for NodeDisk {
     }
 
     fn next_report(&mut self) -> Option<DiskReport> {
+        if let Some(report) = self.own.pop_front() {
+            return Some(report);
+        }
         if self.reports.is_empty() {
             let mut fresh = std::mem::take(&mut self.fresh);
             self.log_mut().take_reports(&mut fresh);
@@ -190,6 +204,12 @@ impl Disk for NodeDisk {
             Report::Durable(zxid) => DiskReport::Durable(zxid),
             Report::Space(available) => DiskReport::Space(available),
             Report::Failed { error } => DiskReport::Failed(error),
+            Report::SnapshotTaken { zxid, .. } if std::mem::take(&mut self.replaces) => {
+                match self.replace(zxid) {
+                    Ok(()) => DiskReport::SnapshotTaken(zxid),
+                    Err(error) => DiskReport::Failed(error),
+                }
+            }
             Report::SnapshotTaken { zxid, oldest_kept } => {
                 // The log below the oldest snapshot that is kept serves nobody any more.
                 self.log_mut().purge(oldest_kept);
@@ -199,7 +219,11 @@ impl Disk for NodeDisk {
         })
     }
 
-    fn snapshot_begin(&mut self, zxid: Zxid) {
+    fn snapshot_begin(&mut self, zxid: Zxid, replaces: bool) {
+        self.replaces = replaces;
+        if replaces {
+            return self.snapshots.begin_received(zxid);
+        }
         // The log goes on in its segment: a roll would leave half of it empty and make the next one
         // early, and the old one goes with a later snapshot just as well.
         self.snapshots.begin(zxid);
@@ -210,6 +234,29 @@ impl Disk for NodeDisk {
         if last {
             self.snapshots.finish();
         }
+    }
+
+    fn snapshot_abandon(&mut self) {
+        self.replaces = false;
+        self.snapshots.abandon();
+    }
+
+    fn save_epochs(&mut self, epochs: Epochs) {
+        let Epochs { accepted, current } = epochs;
+        self.own.push_back(match self.dir.save_epochs(disk::Epochs { accepted, current }) {
+            Ok(()) => DiskReport::EpochsSaved(epochs),
+            Err(error) => DiskReport::Failed(error.to_string()),
+        });
+        (self.wake)();
+    }
+
+    fn reload(&mut self, cut: Option<Zxid>) {
+        let report = match self.load_anew(cut) {
+            Ok(recovered) => DiskReport::Reloaded(Box::new(recovered)),
+            Err(error) => DiskReport::Failed(error),
+        };
+        self.own.push_back(report);
+        (self.wake)();
     }
 
     fn snapshot_room(&self) -> usize {
@@ -226,6 +273,45 @@ impl Disk for NodeDisk {
 }
 
 impl NodeDisk {
+    /// Ends the log's thread; everything that was appended is on disk then.
+    fn close_log(&mut self) -> Result<(), String> {
+        self.fresh.clear();
+        self.reports.clear();
+        self.log.take().map_or(Ok(()), LogWriter::close)
+    }
+
+    fn open_log(&mut self, position: disk::LogPosition) -> Result<(), String> {
+        let wake = Arc::clone(&self.wake);
+        let log = LogWriter::start(position, self.force_sync, move || wake());
+        let log = log.map_err(|error| error.to_string())?;
+        self.seen = log.stats();
+        self.log = Some(log);
+        Ok(())
+    }
+
+    /// The database that was received is written: it takes the place of everything.
+    fn replace(&mut self, zxid: Zxid) -> Result<(), String> {
+        self.close_log()?;
+        let position = disk::replace_history(&self.dir, zxid).map_err(|error| error.to_string())?;
+        self.open_log(position)
+    }
+
+    fn load_anew(&mut self, cut: Option<Zxid>) -> Result<Recovered, String> {
+        self.close_log()?;
+        // A snapshot under way must not come to its end behind the cut: the thread is ended first.
+        let wake = Arc::clone(&self.wake);
+        let fresh = SnapshotWriter::start(self.options.clone(), move || wake());
+        drop(std::mem::replace(&mut self.snapshots, fresh.map_err(|error| error.to_string())?));
+        self.replaces = false;
+        if let Some(cut) = cut {
+            disk::Rewrite::Cut(cut).save(&self.dir).map_err(|error| error.to_string())?;
+        }
+        let (recovered, position, _) =
+            load(&mut self.dir, &self.config, None).map_err(|error| error.to_string())?;
+        self.open_log(position)?;
+        Ok(recovered)
+    }
+
     fn look_for_slow_syncs(&mut self) {
         let stats = self.log_mut().stats();
         let took_us = stats.sync_us - self.seen.sync_us;
@@ -254,12 +340,14 @@ pub struct Loading<'a> {
     /// Where everything goes.
     pub loader: Loader,
     /// Whom to tell how far it has come.
-    pub progress: Progress<'a>,
+    pub progress: Option<Progress<'a>>,
 }
 
 impl Loading<'_> {
     fn add(&mut self, bytes: usize) {
-        self.progress.add(bytes);
+        if let Some(progress) = &mut self.progress {
+            progress.add(bytes);
+        }
     }
 }
 
@@ -312,6 +400,37 @@ fn data_failure(error: DiskError) -> Failure {
     Failure::Data(error.exit_code(), error.to_string())
 }
 
+/// Brings back what the directory holds. Says where the log goes on, and whether a snapshot should
+/// be taken soon.
+fn load(
+    dir: &mut DataDir,
+    config: &Config,
+    progress: Option<Progress<'_>>,
+) -> Result<(Recovered, disk::LogPosition, bool), DiskError> {
+    let began_ms = clock::now().mono_ms;
+    let mut loading = Loading { loader: Loader::new(config), progress };
+    let found = disk::recover(dir, &mut loading)?;
+    for note in &found.notes {
+        log::warn!("disk: {note}");
+    }
+    let mut recovered = loading.loader.finish();
+    let disk::Epochs { accepted, current } = found.epochs;
+    recovered.epochs = Epochs { accepted, current };
+    if let Some((first, count)) = recovered.mismatches {
+        log::warn!("disk: digest_mismatch first_zxid={first} txns={count}");
+    }
+    let took_ms = clock::now().mono_ms - began_ms;
+    log::info!(
+        "disk: recovered zxid={} snapshot={} txns={} znodes={} sessions={} took_ms={took_ms}",
+        found.last,
+        found.snapshot.map_or("none".to_owned(), |zxid| zxid.to_string()),
+        found.txns,
+        recovered.tree.len(),
+        recovered.sessions.len(),
+    );
+    Ok((recovered, found.log, found.wants_snapshot))
+}
+
 /// Opens the data directory and brings back what it holds.
 ///
 /// # Errors
@@ -321,45 +440,37 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     let now = clock::now();
     let logs = (settings.log_dir != settings.data_dir).then_some(settings.log_dir.as_path());
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
-    let opened = DataDir::open(&settings.data_dir, logs, 0, now.wall_ms);
+    let server_id = config.ensemble.as_ref().map_or(0, |ensemble| ensemble.me);
+    let opened = DataDir::open(&settings.data_dir, logs, server_id, now.wall_ms);
     let mut dir = opened.map_err(data_failure)?;
     let progress = systemd.progress(now.mono_ms);
-    let mut loading = Loading { loader: Loader::new(&config), progress };
-    let found = disk::recover(&mut dir, &mut loading).map_err(data_failure)?;
-    for note in &found.notes {
-        log::warn!("disk: {note}");
-    }
-    let recovered = loading.loader.finish();
-    if let Some((first, count)) = recovered.mismatches {
-        log::warn!("disk: digest_mismatch first_zxid={first} txns={count}");
-    }
-    let took_ms = clock::now().mono_ms - now.mono_ms;
-    log::info!(
-        "disk: recovered zxid={} snapshot={} txns={} znodes={} sessions={} took_ms={took_ms}",
-        found.last,
-        found.snapshot.map_or("none".to_owned(), |zxid| zxid.to_string()),
-        found.txns,
-        recovered.tree.len(),
-        recovered.sessions.len(),
-    );
+    let (recovered, position, wants_snapshot) =
+        load(&mut dir, &config, Some(progress)).map_err(data_failure)?;
     let options = SnapshotOptions {
         dir: dir.data().to_owned(),
         cluster: dir.identity().cluster,
         compress: false,
         keep: settings.disk.snapshots_kept.map_or(usize::MAX, |count| count as usize),
     };
-    let wake = {
-        let waker = Arc::clone(&waker);
-        // A failed wake-up is made good by the loop, which looks at reports every second.
-        move || drop(waker.wake())
+    // A failed wake-up is made good by the loop, which looks at reports every second.
+    let wake: Wake = Arc::new(move || drop(waker.wake()));
+    let wakes = || {
+        let wake = Arc::clone(&wake);
+        move || wake()
     };
-    let snapshots = SnapshotWriter::start(options, wake.clone())
+    let snapshots = SnapshotWriter::start(options.clone(), wakes())
         .map_err(|e| Failure::System("start the snapshot thread".to_owned(), e))?;
-    let log = LogWriter::start(found.log, settings.disk.sync, wake).map_err(data_failure)?;
+    let log = LogWriter::start(position, settings.disk.sync, wakes()).map_err(data_failure)?;
     let now = clock::now();
-    let node = Node::new(Replica::new(config, recovered, now), now, found.wants_snapshot);
+    let node = Node::new(Replica::new(config.clone(), recovered, now), now, wants_snapshot);
     let disk = NodeDisk {
         dir,
+        own: VecDeque::new(),
+        replaces: false,
+        options,
+        force_sync: settings.disk.sync,
+        wake,
+        config,
         seen: log.stats(),
         log: Some(log),
         snapshots,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use zk_core::effect::Level;
-use zk_core::{ConnId, Effect, Effects, Event, Now};
+use zk_core::{ConnId, Effect, Effects, Epochs, Event, Now, Recovered};
 use zk_wire::Zxid;
 
 use crate::admin::{self, Asked, Facts, View};
@@ -58,8 +58,12 @@ pub trait Core: View {
 }
 
 /// What the disk tells the loop.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum DiskReport {
+    /// The epochs are on disk.
+    EpochsSaved(Epochs),
+    /// The state was loaded anew.
+    Reloaded(Box<Recovered>),
     /// Every txn up to and including this one is on disk.
     Durable(Zxid),
     /// Whether the log has room.
@@ -82,8 +86,15 @@ pub trait Disk {
     fn queued_bytes(&self) -> usize;
     /// The next report, if any.
     fn next_report(&mut self) -> Option<DiskReport>;
-    /// Begins a snapshot at a zxid.
-    fn snapshot_begin(&mut self, zxid: Zxid);
+    /// Begins a snapshot at a zxid. `replaces`: of a database that was received, which takes the
+    /// place of everything once it is on disk.
+    fn snapshot_begin(&mut self, zxid: Zxid, replaces: bool);
+    /// Gives the running snapshot up.
+    fn snapshot_abandon(&mut self);
+    /// Writes the epochs down. Waits for the disk: it is asked for while nobody is served.
+    fn save_epochs(&mut self, epochs: Epochs);
+    /// Cuts the log and loads the state anew. Waits for the disk, while nobody is served.
+    fn reload(&mut self, cut: Option<Zxid>);
     /// Takes a piece of it, the last one with `last`.
     fn snapshot_piece(&mut self, piece: &[u8], last: bool);
     /// Bytes of the running snapshot that may be handed over now.
@@ -286,6 +297,10 @@ impl<C: Core, D: Disk> Server<C, D> {
         while let Some(report) = self.parts.disk.next_report() {
             match report {
                 DiskReport::Durable(zxid) => self.step(Event::Durable { zxid }),
+                DiskReport::EpochsSaved(epochs) => self.step(Event::EpochsSaved { epochs }),
+                DiskReport::Reloaded(recovered) => {
+                    self.step(Event::Reloaded { recovered: &mut Some(recovered) });
+                }
                 DiskReport::Space(available) => self.step(Event::DiskSpace { available }),
                 DiskReport::Failed(error) => self.end = Some(End::DiskFailed(error)),
                 DiskReport::SnapshotTaken(zxid) => {
@@ -485,10 +500,16 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Effect::Close { conn } => clients.close(conn.0, self.now.mono_ms),
                 Effect::Pause { conn } => clients.set_paused(conn.0, true),
                 Effect::Resume { conn } => clients.set_paused(conn.0, false),
-                Effect::SnapshotBegin { zxid, replaces: _ } => {
+                Effect::SnapshotBegin { zxid, replaces } => {
                     (self.snapshot_runs, self.snapshot_last) = (true, false);
-                    disk.snapshot_begin(zxid);
+                    disk.snapshot_begin(zxid, replaces);
                 }
+                Effect::SnapshotAbandon => {
+                    self.snapshot_runs = false;
+                    disk.snapshot_abandon();
+                }
+                Effect::SaveEpochs { epochs } => disk.save_epochs(epochs),
+                Effect::Reload { cut } => disk.reload(cut),
                 Effect::SnapshotBytes { piece, last } => {
                     self.snapshot_last = last;
                     disk.snapshot_piece(&bytes[piece], last);

@@ -146,7 +146,10 @@ impl Disk for Memory {
     fn next_report(&mut self) -> Option<DiskReport> {
         self.durable.take().map(DiskReport::Durable)
     }
-    fn snapshot_begin(&mut self, _: Zxid) {}
+    fn snapshot_begin(&mut self, _: Zxid, _: bool) {}
+    fn snapshot_abandon(&mut self) {}
+    fn save_epochs(&mut self, _: zk_core::Epochs) {}
+    fn reload(&mut self, _: Option<Zxid>) {}
     fn snapshot_piece(&mut self, _: &[u8], _: bool) {}
     fn snapshot_room(&self) -> usize {
         0

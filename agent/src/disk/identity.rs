@@ -129,12 +129,13 @@ impl Epochs {
     }
 }
 
-struct Fields<'a> {
+/// The lines of such a file.
+pub(crate) struct Fields<'a> {
     lines: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Fields<'a> {
-    fn parse(text: &'a str, title: &str) -> std::result::Result<Fields<'a>, String> {
+    pub(crate) fn parse(text: &'a str, title: &str) -> std::result::Result<Fields<'a>, String> {
         const REMEDY: &str = "restore it from a copy, or remove it to have a new one made";
         let (body, crc) = text
             .rsplit_once("crc=")
@@ -149,11 +150,11 @@ impl<'a> Fields<'a> {
         Ok(Fields { lines: lines.filter_map(|line| line.split_once('=')).collect() })
     }
 
-    fn get(&self, key: &str) -> Option<&'a str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
         self.lines.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
-    fn number<T: TryFrom<i128> + TryFrom<u128>>(
+    pub(crate) fn number<T: TryFrom<i128> + TryFrom<u128>>(
         &self,
         key: &str,
         radix: u32,
@@ -169,12 +170,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn seal(mut text: String) -> Vec<u8> {
+/// Adds the crc line.
+pub(crate) fn seal(mut text: String) -> Vec<u8> {
     text.push_str(&format!("crc={:08x}\n", crc32c::crc32c(text.as_bytes())));
     text.into_bytes()
 }
 
-fn read(path: &Path) -> Result<Option<String>> {
+/// Reads such a file; `None` when there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -77,7 +77,13 @@ impl DataDir {
                 drawn
             }
         };
-        if identity.server_id != server_id {
+        let mut identity = identity;
+        if identity.server_id == 0 && server_id != 0 {
+            // It was alone and is a member now.
+            identity.server_id = server_id;
+            identity.save(&path)?;
+        }
+        if identity.server_id != server_id && server_id != 0 {
             let detail = format!(
                 "this directory belongs to server {}, but myid says {server_id}; set the right \
                  dataDir or myid",

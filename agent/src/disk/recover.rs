@@ -17,7 +17,8 @@ use super::identity::Epochs;
 use super::layout::{DataDir, list_segments, list_snapshots, list_spares, spare_path};
 use super::prepare::Site;
 use super::replay::Replay;
-use super::scan::{End, Outcome, Part, first_zxid, scan_log};
+use super::rewrite::Rewrite;
+use super::scan::{End, Outcome, Part, first_zxid, scan_through};
 use super::segment::{Header, RECORDS_START, SegmentInfo};
 use super::snapshot::{self, SnapshotReader};
 use super::writer::LogPosition;
@@ -48,6 +49,15 @@ pub struct Recovery {
 /// See [`DiskError`]; nothing was changed unless an unfinished batch had to be wiped.
 pub fn recover(dir: &mut DataDir, replay: &mut dyn Replay) -> Result<Recovery> {
     let mut notes = Vec::new();
+    let rewrite = Rewrite::load(dir)?;
+    match rewrite {
+        Some(rewrite) => rewrite.perform(dir)?,
+        None => Rewrite::forget_received(dir)?,
+    }
+    let cut = match rewrite {
+        Some(Rewrite::Cut(zxid)) => Some(zxid),
+        _ => None,
+    };
     let segments = open_segments(dir)?;
     let loaded = load_snapshot(dir, replay, &mut notes)?;
     let FirstBase { base, wants_snapshot, epochs } = match loaded {
@@ -57,10 +67,23 @@ pub fn recover(dir: &mut DataDir, replay: &mut dyn Replay) -> Result<Recovery> {
     if !wants_snapshot {
         warn_of_newer(dir, &mut notes);
     }
-    let (outcome, from) = replay_log(&segments, base, replay)?;
+    let (outcome, from) = replay_log(&segments, base, cut, replay)?;
     let last = outcome.last.unwrap_or(base).max(base);
     let log = settle(dir, segments, &outcome, from, base, last, &mut notes)?;
     let epochs = recover_epochs(dir, last, epochs, &mut notes)?;
+    if let Some(cut) = cut {
+        if last > cut {
+            return Err(DiskError::History {
+                detail: format!("the log cannot be cut to {cut}: the oldest state is {last}"),
+                remedy: "move the data directory away; the server gets its state from the others"
+                    .into(),
+            });
+        }
+        notes.push(format!("the log was cut to {cut} at the leader's word, it ends at {last}"));
+    }
+    if rewrite.is_some() {
+        Rewrite::done(dir)?;
+    }
     Ok(Recovery { last, epochs, log, snapshot: loaded, txns: outcome.txns, wants_snapshot, notes })
 }
 
@@ -223,7 +246,8 @@ fn first_base(
             }
         }
     }
-    let follows = |first: Zxid| first == Zxid(1) || imported.is_some();
+    // An ensemble's first txn is the first one of its epoch.
+    let follows = |first: Zxid| first.counter() == 1 || imported.is_some();
     if ours && !first.is_some_and(follows) {
         return Err(DiskError::History {
             detail: format!(
@@ -257,6 +281,7 @@ fn warn_of_newer(dir: &DataDir, notes: &mut Vec<String>) {
 fn replay_log(
     segments: &[Opened],
     base: Zxid,
+    cut: Option<Zxid>,
     replay: &mut dyn Replay,
 ) -> Result<(Outcome, usize)> {
     let reaches = |segment: &Opened| {
@@ -265,7 +290,7 @@ fn replay_log(
     let from = segments.iter().rposition(reaches).unwrap_or(0);
     let parts: Vec<Part<'_>> = segments[from..].iter().map(Opened::part).collect();
     let mut visit = |_: &Path, _: u64, zxid: Zxid, bytes: &[u8]| replay.txn(zxid, bytes);
-    let mut outcome = scan_log(&parts, Some(base), &mut visit)?;
+    let mut outcome = scan_through(&parts, Some(base), cut, &mut visit)?;
     if let Some(end) = &mut outcome.end {
         end.index += from;
     }

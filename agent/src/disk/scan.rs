@@ -90,8 +90,22 @@ pub fn scan_log<'p>(
     base: Option<Zxid>,
     visit: &mut Visit<'_>,
 ) -> Result<Outcome> {
+    scan_through(parts, base, None, visit)
+}
+
+/// As `scan_log`; the log is being cut behind `through`, so that what stands behind it is to be
+/// wiped, whole or not.
+///
+/// # Errors
+/// As `scan_log`.
+pub fn scan_through<'p>(
+    parts: &[Part<'p>],
+    base: Option<Zxid>,
+    through: Option<Zxid>,
+    visit: &mut Visit<'_>,
+) -> Result<Outcome> {
     let outcome = Outcome { last: None, txns: 0, end: None, firsts: vec![None; parts.len()] };
-    let mut scan = Scan { base, outcome, broken: None };
+    let mut scan = Scan { base, through, outcome, broken: None };
     for (index, part) in parts.iter().enumerate() {
         let mut window = Window::new(part.source).context("read", part.path)?;
         let from = if scan.broken.is_some() {
@@ -106,6 +120,7 @@ pub fn scan_log<'p>(
 
 struct Scan<'p> {
     base: Option<Zxid>,
+    through: Option<Zxid>,
     outcome: Outcome,
     /// The end was found, here, and something stands behind it: no later record can be good.
     broken: Option<(&'p Path, u64)>,
@@ -122,6 +137,9 @@ impl<'p> Scan<'p> {
     ) -> Result<u64> {
         let mut offset = RECORDS_START;
         while let Some(record) = record_at(window, part, offset)? {
+            if self.through.is_some_and(|through| record.zxid > through) {
+                break;
+            }
             self.check(part, offset, &record)?;
             if record.kind == Kind::Txn {
                 self.outcome.last = Some(record.zxid);
@@ -184,7 +202,8 @@ impl<'p> Scan<'p> {
         let base = self.base.unwrap_or(Zxid::ZERO);
         let last = self.outcome.last.unwrap_or(base);
         let known = last.max(base);
-        if rest.watermark_max > known || (last < base && rest.zxid_max > base) {
+        let lost = rest.watermark_max > known || (last < base && rest.zxid_max > base);
+        if lost && self.through.is_none() {
             let detail = format!(
                 "no good record here, but {} further on, up to zxid {}, which were written when \
                  {} was durable",

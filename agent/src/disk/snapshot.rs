@@ -64,7 +64,19 @@ impl SnapshotFile {
         cluster: u128,
         compress: bool,
     ) -> io::Result<SnapshotFile> {
-        let path = snapshot_path(dir, zxid);
+        SnapshotFile::create_as(snapshot_path(dir, zxid), zxid, cluster, compress)
+    }
+
+    /// As `create`, under this name in the end.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn create_as(
+        path: PathBuf,
+        zxid: Zxid,
+        cluster: u128,
+        compress: bool,
+    ) -> io::Result<SnapshotFile> {
         let temporary = temporary_path(&path);
         let salt = random_u64()?;
         let mut header = [0u8; HEADER_BYTES];

@@ -13,8 +13,10 @@ use std::thread::JoinHandle;
 
 use zk_wire::Zxid;
 
+use super::layout::snapshot_path;
 use super::purge::purge_snapshots;
 use super::report::Report;
+use super::rewrite::received_path;
 use super::snapshot::SnapshotFile;
 use crate::sys::file::lower_thread_priority;
 
@@ -66,7 +68,8 @@ struct State {
 
 #[derive(Debug)]
 enum Order {
-    Begin(Zxid),
+    /// Where it stands, and whether it is of a database that was received.
+    Begin(Zxid, bool),
     Piece(Vec<u8>),
     Finish,
     Abandon,
@@ -98,7 +101,7 @@ impl SnapshotWriter {
             .stack_size(STACK_BYTES)
             .spawn(move || {
                 lower_thread_priority(NICE);
-                Worker { shared: of_thread, options, file: None }.run(&wake);
+                Worker { shared: of_thread, options, file: None, received: false }.run(&wake);
             })?;
         Ok(SnapshotWriter { shared, thread: Some(thread) })
     }
@@ -110,7 +113,13 @@ impl SnapshotWriter {
 
     /// Begins a snapshot that stands at `zxid`. One that was not finished is given up.
     pub fn begin(&self, zxid: Zxid) {
-        self.order(Order::Begin(zxid));
+        self.order(Order::Begin(zxid, false));
+    }
+
+    /// As `begin`, of a database that was received: it is written beside the snapshots, and no
+    /// other one is touched.
+    pub fn begin_received(&self, zxid: Zxid) {
+        self.order(Order::Begin(zxid, true));
     }
 
     /// Adds a piece.
@@ -159,16 +168,22 @@ struct Worker {
     shared: Arc<Shared>,
     options: SnapshotOptions,
     file: Option<(Zxid, SnapshotFile)>,
+    received: bool,
 }
 
 impl Worker {
     fn run(mut self, wake: &dyn Fn()) {
         while let Some(order) = self.next() {
             match order {
-                Order::Begin(zxid) => {
+                Order::Begin(zxid, received) => {
                     self.discard();
+                    self.received = received;
                     let SnapshotOptions { dir, cluster, compress, .. } = &self.options;
-                    match SnapshotFile::create(dir, zxid, *cluster, *compress) {
+                    let path = match received {
+                        true => received_path(dir),
+                        false => snapshot_path(dir, zxid),
+                    };
+                    match SnapshotFile::create_as(path, zxid, *cluster, *compress) {
                         Ok(file) => self.file = Some((zxid, file)),
                         Err(error) => self.fail(&error),
                     }
@@ -215,6 +230,11 @@ impl Worker {
         if let Err(error) = file.finish() {
             return self.fail(&error);
         }
+        if self.received {
+            let oldest_kept = Zxid::ZERO;
+            self.shared.lock().reports.push(Report::SnapshotTaken { zxid, oldest_kept });
+            return;
+        }
         let oldest_kept = purge_snapshots(&self.options.dir, self.options.keep)
             .inspect_err(|error| log::warn!("disk: {error}"))
             .unwrap_or(Zxid::ZERO);
@@ -236,7 +256,7 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{list_snapshots, snapshot_path};
+    use super::super::layout::list_snapshots;
     use super::super::snapshot::{SnapshotReader, open};
     use super::*;
     use std::sync::mpsc;
