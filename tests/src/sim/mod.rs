@@ -285,32 +285,6 @@ impl World {
         for effect in &effects.list {
             let end = |peer: PeerId| End { server, boot, peer };
             match effect {
-                Effect::Append { zxid, txn } => {
-                    let txn = &bytes[txn.clone()];
-                    let known = self.txns.entry(*zxid).or_insert_with(|| txn.to_vec());
-                    assert_eq!(known, txn, "zxid {zxid} has two contents");
-                    self.servers[server].disk.append(*zxid, txn);
-                }
-                Effect::SaveEpochs { epochs } => {
-                    self.flush(server);
-                    let at = self.disk_ms();
-                    self.servers[server].disk.push(at, Work::Epochs(*epochs));
-                }
-                Effect::Reload { cut } => {
-                    self.flush(server);
-                    let at = self.disk_ms();
-                    self.servers[server].disk.push(at, Work::Reload(*cut));
-                }
-                Effect::SnapshotBegin { zxid, replaces } => {
-                    self.flush(server);
-                    self.servers[server].disk.begin_snapshot(*zxid, *replaces);
-                }
-                Effect::SnapshotAbandon => self.servers[server].disk.abandon_snapshot(),
-                Effect::SnapshotBytes { piece, last } => {
-                    let at = self.disk_ms();
-                    let disk = &mut self.servers[server].disk;
-                    disk.snapshot_piece(&bytes[piece.clone()], *last, at);
-                }
                 Effect::Dial { peer, addresses, port } => {
                     self.dial(end(*peer), addresses, *port);
                 }
@@ -356,9 +330,42 @@ impl World {
                 }
                 Effect::Log { line, .. } => self.note(format!("S{} {line}", server + 1)),
                 Effect::Pause { .. } | Effect::Resume { .. } => {}
+                of_disk => self.carry_out_on_disk(server, of_disk, bytes),
             }
         }
         self.flush(server);
+    }
+
+    fn carry_out_on_disk(&mut self, server: usize, effect: &Effect, bytes: &[u8]) {
+        match effect {
+            Effect::Append { zxid, txn } => {
+                let txn = &bytes[txn.clone()];
+                let known = self.txns.entry(*zxid).or_insert_with(|| txn.to_vec());
+                assert_eq!(known, txn, "zxid {zxid} has two contents");
+                self.servers[server].disk.append(*zxid, txn);
+            }
+            Effect::SaveEpochs { epochs } => {
+                self.flush(server);
+                let at = self.disk_ms();
+                self.servers[server].disk.push(at, Work::Epochs(*epochs));
+            }
+            Effect::Reload { cut } => {
+                self.flush(server);
+                let at = self.disk_ms();
+                self.servers[server].disk.push(at, Work::Reload(*cut));
+            }
+            Effect::SnapshotBegin { zxid, replaces } => {
+                self.flush(server);
+                self.servers[server].disk.begin_snapshot(*zxid, *replaces);
+            }
+            Effect::SnapshotAbandon => self.servers[server].disk.abandon_snapshot(),
+            Effect::SnapshotBytes { piece, last } => {
+                let at = self.disk_ms();
+                let disk = &mut self.servers[server].disk;
+                disk.snapshot_piece(&bytes[piece.clone()], *last, at);
+            }
+            other => unreachable!("{other:?} is not the disk's"),
+        }
     }
 
     fn flush(&mut self, server: usize) {

@@ -1,23 +1,15 @@
 //! Leading: from discovery to broadcast.
 
-use std::ops::Range;
-
-use zk_wire::header::RequestHeader;
+use zk_wire::Zxid;
 use zk_wire::jute::Reader;
-use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
 use super::ensemble::Role;
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId};
 use crate::time::Now;
-use crate::zab::Sid;
-use crate::zab::leader::{Follower, Leader, Phase, Stage, Sync, SyncFrom};
+use crate::zab::leader::{Follower, Leader, Phase, Stage, SyncFrom};
 use crate::zab::packet::{self, PROTOCOL, Packet, kind};
-
-/// Above this counter a leader makes room for a new epoch; what is left is more than any leader
-/// proposes between two looks.
-const COUNTER_MAX: u32 = 0xff00_0000;
 
 type Taken = Result<(), String>;
 
@@ -32,14 +24,14 @@ enum Way {
 }
 
 impl Replica {
-    fn leader(&mut self) -> Option<&mut Leader> {
+    pub(super) fn leader(&mut self) -> Option<&mut Leader> {
         match &mut self.us().role {
             Role::Leading(leader) => Some(leader),
             _ => None,
         }
     }
 
-    fn follower(&mut self, peer: PeerId) -> Option<&mut Follower> {
+    pub(super) fn follower(&mut self, peer: PeerId) -> Option<&mut Follower> {
         self.leader()?.learners.get_mut(&peer)
     }
 
@@ -511,259 +503,6 @@ impl Replica {
             let (sid, acked) = (follower.sid, follower.acked);
             let line = format!("ensemble: serving server={sid} observer={observer} from={acked}");
             effects.log(Level::Info, line);
-        }
-    }
-
-    /// Sends a txn that was just made to the followers.
-    pub(super) fn propose(&mut self, now: Now, zxid: Zxid, txn: Range<usize>, out: &mut Effects) {
-        let Some(us) = &mut self.ensemble else { return };
-        let Role::Leading(leader) = &mut us.role else { return };
-        let start = out.bytes.len();
-        out.bytes.put_int(kind::PROPOSAL);
-        out.bytes.put_long(zxid.0);
-        out.bytes.put_int(txn.len() as i32);
-        out.bytes.extend_from_within(txn);
-        out.bytes.put_int(-1);
-        let range = start..out.bytes.len();
-        for (peer, follower) in &mut leader.learners {
-            if follower.stage == Stage::Serving && !follower.observer {
-                follower.lag.get_or_insert((zxid, now.mono_ms));
-                out.list.push(Effect::SendPeer { peer: *peer, bytes: range.clone() });
-            }
-        }
-    }
-
-    fn on_ack(&mut self, now: Now, peer: PeerId, zxid: Zxid, effects: &mut Effects) {
-        let Some(follower) = self.follower(peer) else { return };
-        if zxid.counter() == 0 || zxid <= follower.acked {
-            return;
-        }
-        follower.acked = zxid;
-        if follower.lag.is_some_and(|(oldest, _)| oldest <= zxid) {
-            follower.lag = None;
-        }
-        self.commit(now, effects);
-    }
-
-    /// Commits what a quorum has.
-    pub(super) fn commit(&mut self, now: Now, effects: &mut Effects) {
-        let (durable, logged) = (self.durable, self.logged);
-        let Some(us) = &mut self.ensemble else { return };
-        let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
-        let Role::Leading(leader) = &mut us.role else { return };
-        if leader.phase != Phase::Serving {
-            return self.advance(now, effects);
-        }
-        leader.durable = durable;
-        let before = leader.committed;
-        if let Some(zxid) = leader.committable(&electorate) {
-            assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
-            leader.committed = zxid;
-            self.committed = zxid;
-            self.tell_committed(before, zxid, effects);
-        }
-        self.apply_ready(now, effects);
-    }
-
-    fn tell_committed(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) {
-        let us = self.ensemble.as_ref().expect("there is an ensemble");
-        let Role::Leading(leader) = &us.role else { return };
-        let serving = leader.learners.iter().filter(|(_, f)| f.stage == Stage::Serving);
-        let (observers, followers): (Vec<_>, Vec<_>) = serving.partition(|(_, f)| f.observer);
-        let fresh = self.pending.txns().filter(|(z, _)| *z > before && *z <= zxid);
-        let out = &mut effects.bytes;
-        let start = out.len();
-        for (z, _) in fresh.clone() {
-            packet::put(kind::COMMIT, z, None, out);
-        }
-        let commits = start..out.len();
-        if !observers.is_empty() {
-            for (z, txn) in fresh {
-                packet::put(kind::INFORM, z, Some(txn), out);
-            }
-        }
-        let informs = commits.end..out.len();
-        for (peer, _) in followers {
-            effects.list.push(Effect::SendPeer { peer: *peer, bytes: commits.clone() });
-        }
-        for (peer, _) in observers {
-            effects.list.push(Effect::SendPeer { peer: *peer, bytes: informs.clone() });
-        }
-    }
-
-    fn on_ping_reply(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        packet: &Packet<'_>,
-        effects: &mut Effects,
-    ) -> Taken {
-        let mut reader = Reader::new(packet.data.ok_or("a ping without a list of sessions")?);
-        while !reader.is_empty() {
-            let session = reader.long("PING.session").map_err(|error| error.to_string())?;
-            let timeout_ms = reader.int("PING.timeout").map_err(|error| error.to_string())?;
-            if let Some(slot) = self.sessions.slot(session) {
-                self.sessions.touch(slot, session, timeout_ms);
-            }
-        }
-        if let Some(follower) = self.follower(peer)
-            && let Some(round) = follower.pings.pop_front()
-        {
-            follower.round = round;
-        }
-        self.confirm_syncs(now, effects);
-        Ok(())
-    }
-
-    /// A write or a sync of a learner's client. Every write leads to exactly one txn.
-    fn on_forwarded(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        packet: &Packet<'_>,
-        effects: &mut Effects,
-    ) -> Taken {
-        let bad = |error: zk_wire::DecodeError| error.to_string();
-        let mut reader = Reader::new(packet.data.ok_or("a request without a body")?);
-        let session = reader.long("REQUEST.session").map_err(bad)?;
-        let xid = reader.int("REQUEST.cxid").map_err(bad)?;
-        let op = Op(reader.int("REQUEST.type").map_err(bad)?);
-        if op == Op::SYNC {
-            self.want_sync(now, SyncFrom::Learner(peer), effects);
-            return Ok(());
-        }
-        let header = RequestHeader { xid, op };
-        self.write_forwarded(now, peer, session, header, reader, &packet.auth, effects)
-    }
-
-    fn on_revalidate(&mut self, peer: PeerId, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
-        let bad = |error: zk_wire::DecodeError| error.to_string();
-        let mut reader = Reader::new(packet.data.ok_or("a revalidation without a session")?);
-        let session = reader.long("REVALIDATE.session").map_err(bad)?;
-        let timeout_ms = reader.int("REVALIDATE.timeout").map_err(bad)?;
-        let alive = self.sessions.find(session).is_some_and(|session| !session.closing);
-        if alive {
-            let slot = self.sessions.add(session, timeout_ms);
-            self.sessions.touch(slot, session, timeout_ms);
-            let found = self.sessions.find_mut(session).expect("it is alive");
-            found.learner = Some(peer);
-            if let Some(conn) = found.owner.take() {
-                self.close(conn, effects);
-            }
-        }
-        let mut answer = Vec::new();
-        answer.put_long(session);
-        answer.put_boolean(alive);
-        self.send_packet(peer, kind::REVALIDATE, packet.zxid, Some(&answer), effects);
-        Ok(())
-    }
-
-    /// A sync is answered once a quorum has confirmed, after it came, that this server leads.
-    pub(super) fn want_sync(&mut self, now: Now, from: SyncFrom, effects: &mut Effects) {
-        let after = self.logged;
-        let Some(leader) = self.leader() else { return };
-        let round = leader.round + 1;
-        leader.syncs.push_back(Sync { from, after, round });
-        // While a round is under way, the next one begins when it is over.
-        if leader.syncs.front().is_some_and(|first| first.round == round) {
-            self.ping(effects);
-        }
-        self.confirm_syncs(now, effects);
-    }
-
-    fn confirm_syncs(&mut self, now: Now, effects: &mut Effects) {
-        let applied = self.tree.last_zxid();
-        loop {
-            let us = self.us();
-            let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
-            let Role::Leading(leader) = &mut us.role else { return };
-            let confirmed = leader.confirmed_round(&electorate);
-            let Some(first) = leader.syncs.front().copied() else { return };
-            if first.round > leader.round {
-                return self.ping(effects);
-            }
-            if first.round > confirmed || first.after > applied {
-                return;
-            }
-            leader.syncs.pop_front();
-            match first.from {
-                SyncFrom::Learner(peer) => {
-                    self.send_packet(peer, kind::SYNC, Zxid::ZERO, None, effects);
-                }
-                SyncFrom::Client(conn, serial) => self.synced(now, conn, serial, effects),
-            }
-        }
-    }
-
-    /// Syncs whose proposals are applied now.
-    pub(super) fn on_applied(&mut self, now: Now, effects: &mut Effects) {
-        if matches!(&self.ensemble, Some(us) if matches!(us.role, Role::Leading(_))) {
-            self.confirm_syncs(now, effects);
-        }
-    }
-
-    /// Asks every learner whether it is there; a new round.
-    fn ping(&mut self, effects: &mut Effects) {
-        let zxid = self.logged;
-        let Some(leader) = self.leader() else { return };
-        leader.round += 1;
-        let round = leader.round;
-        let start = effects.bytes.len();
-        packet::put(kind::PING, zxid, None, &mut effects.bytes);
-        let range = start..effects.bytes.len();
-        for (peer, follower) in &mut leader.learners {
-            if follower.stage == Stage::Serving {
-                follower.pings.push_back(round);
-                effects.list.push(Effect::SendPeer { peer: *peer, bytes: range.clone() });
-            }
-        }
-    }
-
-    /// Half a tick has passed.
-    pub(super) fn on_leader_tick(&mut self, now: Now, effects: &mut Effects) {
-        let logged = self.logged;
-        let us = self.us();
-        let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);
-        let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
-        let Role::Leading(leader) = &mut us.role else { return };
-        if now.mono_ms >= leader.phase_due_ms {
-            let why = format!("no quorum came in {:?}", leader.phase);
-            return self.look(now, &why, effects);
-        }
-        if now.mono_ms < leader.next_half_tick_ms {
-            return;
-        }
-        leader.next_half_tick_ms = now.mono_ms + (tick_ms / 2).max(1);
-        leader.half_ticks += 1;
-        if leader.phase != Phase::Serving {
-            return;
-        }
-        if logged.counter() > COUNTER_MAX {
-            return self.look(now, "the counter of the epoch is nearly spent", effects);
-        }
-        if leader.half_ticks % 2 == 0 && !leader.is_heard(&electorate) {
-            return self.look(now, "no quorum was heard of", effects);
-        }
-        let tick = leader.half_ticks / 2;
-        let late = |f: &Follower| {
-            f.tick_due < tick || f.lag.is_some_and(|(_, since)| now.mono_ms - since > sync_ms)
-        };
-        let late = leader.learners.iter().filter(|(_, f)| late(f)).map(|(peer, _)| *peer);
-        for peer in late.collect::<Vec<_>>() {
-            self.drop_peer(now, peer, "it lags behind or is silent", effects);
-        }
-        self.ping(effects);
-        self.confirm_syncs(now, effects);
-    }
-
-    /// Servers that follow, for operators: id, observer.
-    pub fn learners(&self) -> Vec<(Sid, bool)> {
-        match self.ensemble.as_ref().map(|us| &us.role) {
-            Some(Role::Leading(leader)) => {
-                let serving = leader.learners.values().filter(|f| f.stage == Stage::Serving);
-                serving.map(|f| (f.sid, f.observer)).collect()
-            }
-            _ => Vec::new(),
         }
     }
 }

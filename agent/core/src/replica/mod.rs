@@ -5,8 +5,10 @@
 //! only then is it answered. A read is answered from the tree, in the order of its session.
 
 mod apply;
+mod broadcast;
 mod client;
 mod ensemble;
+mod follow;
 mod lead;
 mod learn;
 mod status;
@@ -73,7 +75,7 @@ pub struct Replica {
     /// The running snapshot is of a database that was received.
     snapshot_replaces: bool,
     /// Syncs that are released once a zxid is applied.
-    released: learn::Released,
+    released: follow::Released,
     /// Digests of a leader that were not ours, counted.
     digest_mismatches: u64,
     cache: ChildrenCache,

@@ -63,11 +63,12 @@ impl Driver {
                     assert!(rest.is_empty());
                 }
                 Effect::Close { conn } => self.closed.push(*conn),
-                Effect::SnapshotBegin { zxid } => self.snapshot = Some(*zxid),
+                Effect::SnapshotBegin { zxid, .. } => self.snapshot = Some(*zxid),
                 Effect::SnapshotBytes { piece, .. } => {
                     self.pieces.push(effects.bytes[piece.clone()].to_vec());
                 }
                 Effect::Pause { .. } | Effect::Resume { .. } | Effect::Log { .. } => {}
+                other => panic!("a server that is alone wants {other:?}"),
             }
         }
         if let Some(zxid) = durable.filter(|_| !self.hold) {
