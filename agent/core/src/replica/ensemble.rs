@@ -117,7 +117,17 @@ impl Replica {
 
     /// When the ensemble has something to do.
     pub(super) fn ensemble_deadline(&self) -> i64 {
-        self.ensemble.as_ref().map_or(i64::MAX, |us| us.deadline_ms())
+        match &self.ensemble {
+            Some(us) if matches!(us.role, Role::Flushing) && self.is_flushed() => i64::MIN,
+            Some(us) => us.deadline_ms(),
+            None => i64::MAX,
+        }
+    }
+
+    /// Whether the log and everything else that this server speaks of is on disk.
+    fn is_flushed(&self) -> bool {
+        let settled = !self.saving && !self.reloading && !self.snapshot_replaces;
+        self.durable == self.logged && settled
     }
 
     /// Lets time pass for the ensemble.
@@ -151,8 +161,7 @@ impl Replica {
     }
 
     pub(super) fn look_if_flushed(&mut self, now: Now, effects: &mut Effects) {
-        let settled = !self.saving && !self.reloading && !self.snapshot_replaces;
-        let flushed = self.durable == self.logged && settled;
+        let flushed = self.is_flushed();
         let last = self.logged;
         let us = self.us();
         if !flushed || !matches!(us.role, Role::Flushing) {
