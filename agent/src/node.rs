@@ -303,7 +303,10 @@ impl NodeDisk {
         let fresh = SnapshotWriter::start(self.options.clone(), move || wake());
         drop(std::mem::replace(&mut self.snapshots, fresh.map_err(|error| error.to_string())?));
         self.replaces = false;
-        if let Some(cut) = cut {
+        let reaches = |cut| disk::Rewrite::can_cut(&self.dir, cut).map_err(|e| e.to_string());
+        if let Some(cut) = cut
+            && reaches(cut)?
+        {
             disk::Rewrite::Cut(cut).save(&self.dir).map_err(|error| error.to_string())?;
         }
         let (recovered, position, _) =

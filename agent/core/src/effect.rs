@@ -82,7 +82,8 @@ pub enum Effect {
         epochs: Epochs,
     },
     /// Cut everything above a zxid out of the log, and snapshots above it, durably; then load the
-    /// state anew. Answered by `Reloaded`. Without a zxid nothing is cut.
+    /// state anew. Answered by `Reloaded`. Without a zxid nothing is cut, nor when there is no
+    /// older state from which that zxid can be reached.
     Reload {
         /// The newest txn that stays.
         cut: Option<Zxid>,

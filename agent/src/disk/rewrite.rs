@@ -4,7 +4,7 @@
 //! `rewrite`; whoever finds it does the steps, again if need be, and removes it. So a crash leaves
 //! the old history or the new one and never a mixture.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ use super::layout::{
     DataDir, list_segments, list_snapshots, list_spares, snapshot_path, spare_path,
 };
 use super::prepare::Site;
+use super::scan::{Part, first_watermark};
+use super::segment::Header;
 use super::writer::LogPosition;
 use crate::sys::file::sync_dir;
 
@@ -55,6 +57,27 @@ impl Rewrite {
             Some("replace") => Ok(Some(Rewrite::Replace(zxid))),
             other => Err(refuse(format!("kind={other:?} is neither cut nor replace"))),
         }
+    }
+
+    /// Whether the log can be cut there: there must be a state of ours at or below it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn can_cut(dir: &DataDir, zxid: Zxid) -> Result<bool> {
+        if list_snapshots(dir.data())?.iter().any(|(stands, _)| *stands <= zxid) {
+            return Ok(true);
+        }
+        if dir.identity().imported_zxid.is_some_and(|imported| imported > zxid) {
+            return Ok(false);
+        }
+        let Some((_, path)) = list_segments(dir.logs())?.into_iter().next() else {
+            return Ok(false);
+        };
+        let file = File::open(&path).context("open", &path)?;
+        let Ok(header) = Header::read(&file).context("read", &path)? else { return Ok(false) };
+        let base = dir.identity().imported_zxid.unwrap_or(Zxid::ZERO);
+        let part = Part { path: &path, header, source: &file };
+        Ok(first_watermark(&part)?.is_some_and(|known| known <= base))
     }
 
     /// Writes it down, durably.

@@ -78,6 +78,15 @@ pub fn first_zxid(part: &Part<'_>) -> Result<Option<Zxid>> {
     Ok(record_at(&mut window, part, RECORDS_START)?.map(|record| record.zxid))
 }
 
+/// What was durable before the first record, if there is one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn first_watermark(part: &Part<'_>) -> Result<Option<Zxid>> {
+    let mut window = Window::with_chunks(part.source, LOOK_BYTES).context("read", part.path)?;
+    Ok(record_at(&mut window, part, RECORDS_START)?.map(|record| record.watermark))
+}
+
 /// Reads the parts, which are in the order of their serial numbers and without holes.
 ///
 /// - `base`: what the snapshot holds. Txns up to it are checked but not handed on; the first one

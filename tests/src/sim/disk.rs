@@ -54,6 +54,8 @@ pub struct Disk {
     /// Work under way with the time at which it is done.
     pub work: VecDeque<(i64, Work)>,
     writing: Option<(Saved, bool)>,
+    /// The log does not begin at the first txn.
+    begins_later: bool,
 }
 
 impl Disk {
@@ -145,14 +147,21 @@ impl Disk {
             }
             Work::Publish(saved, replaces) => {
                 let zxid = saved.zxid;
+                let mut saved = saved;
                 if replaces {
                     self.snapshots.clear();
+                    self.log.drain(..saved.log_from);
+                    self.durable = self.log.len();
+                    self.begins_later = true;
+                    saved.log_from = 0;
                 }
                 self.snapshots.push(saved);
                 Done::Taken(zxid)
             }
             Work::Reload(cut) => {
-                if let Some(cut) = cut {
+                let older = self.snapshots.iter().any(|saved| Some(saved.zxid) <= cut);
+                let reaches = older || !self.begins_later;
+                if let Some(cut) = cut.filter(|_| reaches) {
                     self.log.retain(|(zxid, _)| *zxid <= cut);
                     self.snapshots.retain(|saved| saved.zxid <= cut);
                     for saved in &mut self.snapshots {

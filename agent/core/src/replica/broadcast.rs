@@ -41,7 +41,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn on_ack(&mut self, now: Now, peer: PeerId, zxid: Zxid, effects: &mut Effects) {
+    pub(super) fn on_ack(&mut self, peer: PeerId, zxid: Zxid) {
         let Some(follower) = self.follower(peer) else { return };
         if zxid.counter() == 0 || zxid <= follower.acked {
             return;
@@ -50,7 +50,15 @@ impl Replica {
         if follower.lag.is_some_and(|(oldest, _)| oldest <= zxid) {
             follower.lag = None;
         }
-        self.commit(now, effects);
+        // Many come at once: what they commit is looked at when all are taken.
+        self.acks_came = true;
+    }
+
+    /// Commits what the acknowledgements that came allow.
+    pub(super) fn commit_acknowledged(&mut self, now: Now, effects: &mut Effects) {
+        if std::mem::take(&mut self.acks_came) {
+            self.commit(now, effects);
+        }
     }
 
     /// Commits what a quorum has.

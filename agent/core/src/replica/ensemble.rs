@@ -372,6 +372,7 @@ impl Replica {
             return self.drop_peer(now, peer, "it sends before it is asked", effects);
         }
         self.take_packets(now, peer, effects);
+        self.commit_acknowledged(now, effects);
     }
 
     /// Takes the packets that are there, as far as the role wants them now.

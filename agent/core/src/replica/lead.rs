@@ -211,7 +211,7 @@ impl Replica {
             }
             (Stage::Offered | Stage::Synced, kind::PING) => Ok(()),
             (Stage::Serving | Stage::Synced, kind::ACK) => {
-                self.on_ack(now, peer, packet.zxid, effects);
+                self.on_ack(peer, packet.zxid);
                 Ok(())
             }
             (Stage::Serving, kind::PING) => self.on_ping_reply(now, peer, packet, effects),

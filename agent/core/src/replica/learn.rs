@@ -32,7 +32,7 @@ impl Learner {
         match self.phase {
             Phase::Receiving(..) => Wants::Database,
             // The log is being cut; what comes now builds on that.
-            Phase::Cutting | Phase::Promising => Wants::Nothing,
+            Phase::Cutting(_) | Phase::Promising => Wants::Nothing,
             _ => Wants::Packets,
         }
     }
@@ -174,7 +174,8 @@ impl Replica {
     }
 
     fn promise(&mut self, current: i64, effects: &mut Effects) {
-        let last = self.logged;
+        // Who says that it has nothing is sent everything.
+        let last = if self.wants_database { Zxid::NONE } else { self.logged };
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Promised;
         learner.heard = Zxid::NONE;
@@ -205,9 +206,13 @@ impl Replica {
     /// DIFF, TRUNC or SNAP.
     fn on_method(&mut self, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
         let logged = self.logged;
+        let wants_database = self.wants_database;
         let seed = Loader::new(&self.config);
         let Some(learner) = self.learner() else { return Ok(()) };
         learner.committed = Zxid::NONE;
+        if wants_database && packet.kind != kind::SNAP {
+            return Err(format!("packet {}, where only a database is of use", packet.kind));
+        }
         match packet.kind {
             kind::DIFF => {
                 learner.phase = Phase::Syncing;
@@ -218,7 +223,7 @@ impl Replica {
                 if packet.zxid > logged {
                     return Err(format!("TRUNC to {}, the log ends at {logged}", packet.zxid));
                 }
-                learner.phase = Phase::Cutting;
+                learner.phase = Phase::Cutting(packet.zxid);
                 self.reloading = true;
                 self.abort_snapshot(effects);
                 effects.list.push(Effect::Reload { cut: Some(packet.zxid) });
@@ -248,11 +253,18 @@ impl Replica {
         self.durable = self.logged;
         let last = self.logged;
         if let Some(learner) = self.learner()
-            && matches!(learner.phase, Phase::Cutting)
+            && let Phase::Cutting(wanted) = learner.phase
         {
             learner.phase = Phase::Syncing;
             learner.committed = last;
             let peer = learner.peer;
+            if last != wanted {
+                // There is no older state to go back to. What is there stays until another one is
+                // on disk in its place: it may be what was promised to somebody.
+                self.wants_database = true;
+                let why = format!("the log cannot be cut to {wanted}, it ends at {last}");
+                return self.look(now, &why, effects);
+            }
             self.take_packets(now, peer, effects);
         }
         self.look_if_flushed(now, effects);
@@ -297,6 +309,7 @@ impl Replica {
                 recovered.tree.applied(zxid);
                 self.abort_snapshot(effects);
                 self.install(recovered);
+                self.wants_database = false;
                 self.durable = zxid;
                 if let Some(learner) = self.learner() {
                     learner.committed = zxid;
@@ -468,7 +481,7 @@ impl Phase {
             Phase::Promising => "promising",
             Phase::Promised => "synchronisation",
             Phase::Receiving(..) => "receiving the database",
-            Phase::Cutting => "cutting the log",
+            Phase::Cutting(_) => "cutting the log",
             Phase::Syncing => "receiving the history",
             Phase::Settling => "settling",
             Phase::Entering => "entering the epoch",

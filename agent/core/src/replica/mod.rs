@@ -76,6 +76,10 @@ pub struct Replica {
     snapshot_replaces: bool,
     /// Syncs that are released once a zxid is applied.
     released: follow::Released,
+    /// The log cannot be cut to where a leader wanted it: the next one is asked for its database.
+    wants_database: bool,
+    /// Acknowledgements came that are not looked at yet.
+    acks_came: bool,
     /// Digests of a leader that were not ours, counted.
     digest_mismatches: u64,
     cache: ChildrenCache,
@@ -134,6 +138,8 @@ impl Replica {
             snapshot_to: None,
             snapshot_replaces: false,
             released: VecDeque::new(),
+            acks_came: false,
+            wants_database: false,
             digest_mismatches: 0,
             disk_has_room: true,
             cache: ChildrenCache::default(),

@@ -23,8 +23,8 @@ pub enum Phase {
     Promised,
     /// It receives the database.
     Receiving(Box<Receiver>, Zxid),
-    /// It waits for its log to be cut and its state to be loaded anew.
-    Cutting,
+    /// It waits for its log to be cut to this zxid and its state to be loaded anew.
+    Cutting(Zxid),
     /// It hears the history that it lacks.
     Syncing,
     /// It has heard NEWLEADER and waits for everything to be on disk.
