@@ -12,14 +12,20 @@
 //! | [`clients::INPUT_TOTAL_BYTES`] of unfinished frames | 256 MiB | who needs more is closed |
 //! | [`client_port::OVERSIZED_BYTES_MAX`] of a frame | 64 MiB | closed |
 //! | [`clients::REQUESTS_PER_TURN_MAX`] of a client in a turn | 1024 | the others go first |
+//! | [`peers::OUTPUT_BYTES_MAX`] queued for another server | 256 MiB | closed |
+//! | [`peers::ACCEPTED_MAX`] connections of other servers | 256 | reset at accept |
+//! | [`peers::FIRST_BYTE_MS`] without a byte of one of those | 10 s | closed |
+//! | [`peers::FLUSH_MS`] to flush one that is being closed | 2 s | closed |
 
 pub mod client_port;
 pub mod batch;
 pub mod throttle;
 pub mod conn;
 pub mod listen;
+pub mod peers;
 pub mod clients;
 
 pub use client_port::{Framing, Item};
 pub use clients::Clients;
 pub use listen::Listener;
+pub use peers::{News, Peers};

@@ -115,6 +115,14 @@ impl Values {
         self.given.contains_key(key)
     }
 
+    /// Where a key was given; the whole file when it wasn't.
+    pub fn origin(&self, key: &str) -> Origin {
+        match self.given.get(key) {
+            Some(given) => given.origin.clone(),
+            None => self.file.clone().map_or(Origin::CommandLine, Origin::WholeFile),
+        }
+    }
+
     /// The value of a key. An empty one counts as given.
     pub fn text(&self, key: &str) -> Option<&str> {
         assert!(keys::find(key).is_some_and(|known| known.fate == Fate::Honoured), "{key}");
@@ -162,10 +170,7 @@ impl Values {
         let (given, origin) = match self.given.get(key) {
             Some(given) if is_secret(key) => (format!("{key}=..."), given.origin.clone()),
             Some(given) => (format!("{key}={}", given.value), given.origin.clone()),
-            None => {
-                let file = self.file.clone().map(Origin::WholeFile);
-                (key.to_owned(), file.unwrap_or(Origin::CommandLine))
-            }
+            None => (key.to_owned(), self.origin(key)),
         };
         Refusal { origin, given, reason: reason.to_owned(), remedy }
     }
@@ -173,9 +178,14 @@ impl Values {
     /// Adds a warning about a key.
     pub fn warn(&self, key: &str, text: impl Into<String>) {
         if let Some(given) = self.given.get(key) {
-            let (origin, key) = (given.origin.clone(), key.to_owned());
-            self.warnings.borrow_mut().push(Warning { origin, key, text: text.into() });
+            self.warn_at(given.origin.clone(), key, text);
         }
+    }
+
+    /// Adds a warning about something that may stand in another file.
+    pub fn warn_at(&self, origin: Origin, key: &str, text: impl Into<String>) {
+        let key = key.to_owned();
+        self.warnings.borrow_mut().push(Warning { origin, key, text: text.into() });
     }
 
     /// All warnings so far, which are forgotten then.

@@ -44,7 +44,16 @@ use Shape::{Decimal, Flag, Int, Switch, Text};
 
 const JVM: &str = "a matter of the Java virtual machine";
 const THREADS: &str = "one thread serves all clients; there are no pools to size";
-const QUORUM: &str = "a matter of ensembles, which come later";
+const HISTORY: &str = "learners catch up from a history in memory, or get the database";
+const OBSERVER_LOG: &str = "observers always keep a log";
+const NODELAY: &str = "no connection waits to fill a packet";
+const INTERVALS: &str = "messages and dials are repeated at intervals of our own";
+const OBSERVER_MASTER: &str = "observers connect to the leader";
+const ADDRESSES: &str = "several addresses of a server are always taken and tried";
+const LOCAL: &str = "all sessions are global";
+const ONE_SNAPSHOT: &str = "the database is sent to one learner at a time";
+const TRACKER: &str = "messages between servers are not tracked";
+const QUORUM_TLS: &str = "TLS between servers comes later";
 const TLS: &str = "TLS comes later";
 const SASL: &str = "SASL comes later";
 const ADMIN: &str = "the AdminServer comes later";
@@ -73,8 +82,8 @@ pub const KEYS: &[Key] = &[
     key("maxClientCnxns", Int, Honoured),
     key("minSessionTimeout", Int, Honoured),
     key("maxSessionTimeout", Int, Honoured),
-    key("initLimit", Int, Later(QUORUM)),
-    key("syncLimit", Int, Later(QUORUM)),
+    key("initLimit", Int, Honoured),
+    key("syncLimit", Int, Honoured),
     key("clientPortListenBacklog", Int, Honoured),
     key("maxCnxns", Int, Honoured),
     key("globalOutstandingLimit", Int, Honoured),
@@ -82,8 +91,8 @@ pub const KEYS: &[Key] = &[
     key("snapCount", Int, Honoured),
     key("snapSizeLimitInKb", Int, Honoured),
     key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS)),
-    key("commitLogCount", Int, Later(QUORUM)),
-    key("snapshotSizeFactor", Decimal, Later(QUORUM)),
+    key("commitLogCount", Int, Moot(HISTORY)),
+    key("snapshotSizeFactor", Decimal, Moot(HISTORY)),
     key("fsync.warningthresholdms", Int, Honoured),
     key("forceSync", Text, Honoured),
     key("flushDelay", Int, Moot(GROUP_COMMIT)),
@@ -93,8 +102,8 @@ pub const KEYS: &[Key] = &[
     key("maxGetChildrenResponseCacheSize", Int, Moot(CACHE)),
     key("autopurge.snapRetainCount", Int, Honoured),
     key("autopurge.purgeInterval", Text, Honoured),
-    key("syncEnabled", Flag, Later(QUORUM)),
-    key("observer.syncEnabled", Switch, Later(QUORUM)),
+    key("syncEnabled", Flag, Moot(OBSERVER_LOG)),
+    key("observer.syncEnabled", Switch, Moot(OBSERVER_LOG)),
     key("extendedTypesEnabled", Switch, Moot("TTL znodes need no switch here")),
     key("emulate353TTLNodes", Switch, Honoured),
     key("znode.container.checkIntervalMs", Int, Honoured),
@@ -110,9 +119,9 @@ pub const KEYS: &[Key] = &[
         Moot("logs without a snapshot are read when they are complete"),
     ),
     key("datadir.autocreate", Switch, Honoured),
-    key("db.autocreate", Switch, Later(QUORUM)),
+    key("db.autocreate", Switch, Later("an empty directory votes, as is Apache's default")),
     key("enforceQuota", Switch, Honoured),
-    key("enableEagerACLCheck", Switch, Later(QUORUM)),
+    key("enableEagerACLCheck", Switch, Later("permissions are checked by the leader")),
     key("watchManagerName", Text, Moot(WATCHES)),
     key("watcherCleanThreadsNum", Int, Moot(WATCHES)),
     key("watcherCleanThreshold", Int, Moot(WATCHES)),
@@ -165,45 +174,45 @@ pub const KEYS: &[Key] = &[
     key("dynamicConfigFile", Text, Honoured),
     key("standaloneEnabled", Flag, Honoured),
     key("reconfigEnabled", Flag, Honoured),
-    key("peerType", Text, Later(QUORUM)),
-    key("electionAlg", Int, Later(QUORUM)),
-    key("electionPort", Int, Later(QUORUM)),
-    key("leaderServes", Text, Later(QUORUM)),
-    key("connectToLearnerMasterLimit", Int, Later(QUORUM)),
-    key("leader.maxTimeToWaitForEpoch", Int, Later(QUORUM)),
-    key("cnxTimeout", Int, Later(QUORUM)),
-    key("quorumCnxnTimeoutMs", Int, Later(QUORUM)),
-    key("electionPortBindRetry", Int, Later(QUORUM)),
-    key("tcpKeepAlive", Switch, Later(QUORUM)),
-    key("leader.nodelay", Switch, Later(QUORUM)),
-    key("follower.nodelay", Switch, Later(QUORUM)),
-    key("fastleader.minNotificationInterval", Int, Later(QUORUM)),
-    key("fastleader.maxNotificationInterval", Int, Later(QUORUM)),
-    key("observer.reconnectDelayMs", Int, Later(QUORUM)),
-    key("observer.election.DelayMs", Int, Later(QUORUM)),
-    key("observerMasterPort", Int, Later(QUORUM)),
-    key("observerMaster.sizeLimit", Int, Later(QUORUM)),
-    key("quorumListenOnAllIPs", Flag, Later(QUORUM)),
-    key("multiAddress.enabled", Flag, Later(QUORUM)),
-    key("multiAddress.reachabilityCheckEnabled", Flag, Later(QUORUM)),
-    key("multiAddress.reachabilityCheckTimeoutMs", Int, Later(QUORUM)),
-    key("localSessionsEnabled", Flag, Later(QUORUM)),
-    key("localSessionsUpgradingEnabled", Flag, Later(QUORUM)),
-    key("oraclePath", Text, Later(QUORUM)),
-    key("quorum.cnxn.threads.size", Int, Later(QUORUM)),
-    key("leader.maxConcurrentSnapSyncs", Int, Later(QUORUM)),
-    key("leader.maxConcurrentDiffSyncs", Int, Later(QUORUM)),
-    key("leader.maxConcurrentSnapshots", Int, Later(QUORUM)),
-    key("leader.ackLoggingFrequency", Int, Later(QUORUM)),
-    key("leaderConnectDelayDuringRetryMs", Int, Later(QUORUM)),
-    key("learner.asyncSending", Switch, Later(QUORUM)),
-    key("learner.closeSocketAsync", Switch, Later(QUORUM)),
-    key("leader.closeSocketAsync", Switch, Later(QUORUM)),
-    key("forward_learner_requests_to_commit_processor_disabled", Switch, Later(QUORUM)),
-    key("follower.skipLearnerRequestToNextProcessor", Switch, Later(QUORUM)),
-    key("forceSnapshotSync", Switch, Later(QUORUM)),
-    key("messageTracker.Enabled", Switch, Later(QUORUM)),
-    key("messageTracker.BufferSize", Int, Later(QUORUM)),
+    key("peerType", Text, Honoured),
+    key("electionAlg", Int, Honoured),
+    key("electionPort", Int, Moot("the server list says it")),
+    key("leaderServes", Text, Later("a leader always serves clients")),
+    key("connectToLearnerMasterLimit", Int, Moot("a learner gives its leader initLimit ticks")),
+    key("leader.maxTimeToWaitForEpoch", Int, Moot("a leader waits initLimit ticks")),
+    key("cnxTimeout", Int, Honoured),
+    key("quorumCnxnTimeoutMs", Int, Moot("who connects and is silent is closed after 10 s")),
+    key("electionPortBindRetry", Int, Honoured),
+    key("tcpKeepAlive", Switch, Honoured),
+    key("leader.nodelay", Switch, Moot(NODELAY)),
+    key("follower.nodelay", Switch, Moot(NODELAY)),
+    key("fastleader.minNotificationInterval", Int, Moot(INTERVALS)),
+    key("fastleader.maxNotificationInterval", Int, Moot(INTERVALS)),
+    key("observer.reconnectDelayMs", Int, Moot(INTERVALS)),
+    key("observer.election.DelayMs", Int, Moot(INTERVALS)),
+    key("observerMasterPort", Int, Later(OBSERVER_MASTER)),
+    key("observerMaster.sizeLimit", Int, Later(OBSERVER_MASTER)),
+    key("quorumListenOnAllIPs", Flag, Honoured),
+    key("multiAddress.enabled", Flag, Moot(ADDRESSES)),
+    key("multiAddress.reachabilityCheckEnabled", Flag, Moot(ADDRESSES)),
+    key("multiAddress.reachabilityCheckTimeoutMs", Int, Moot(ADDRESSES)),
+    key("localSessionsEnabled", Flag, Later(LOCAL)),
+    key("localSessionsUpgradingEnabled", Flag, Later(LOCAL)),
+    key("oraclePath", Text, Honoured),
+    key("quorum.cnxn.threads.size", Int, Moot(THREADS)),
+    key("leader.maxConcurrentSnapSyncs", Int, Moot(ONE_SNAPSHOT)),
+    key("leader.maxConcurrentDiffSyncs", Int, Moot(HISTORY)),
+    key("leader.maxConcurrentSnapshots", Int, Moot(ONE_SNAPSHOT)),
+    key("leader.ackLoggingFrequency", Int, Later(METRICS)),
+    key("leaderConnectDelayDuringRetryMs", Int, Moot(INTERVALS)),
+    key("learner.asyncSending", Switch, Moot(THREADS)),
+    key("learner.closeSocketAsync", Switch, Moot(THREADS)),
+    key("leader.closeSocketAsync", Switch, Moot(THREADS)),
+    key("forward_learner_requests_to_commit_processor_disabled", Switch, Moot(THREADS)),
+    key("follower.skipLearnerRequestToNextProcessor", Switch, Moot(THREADS)),
+    key("forceSnapshotSync", Switch, Moot(TEST_ONLY)),
+    key("messageTracker.Enabled", Switch, Later(TRACKER)),
+    key("messageTracker.BufferSize", Int, Later(TRACKER)),
     key("readonlymode.enabled", Switch, Honoured),
     // Who may do what.
     key("DigestAuthenticationProvider.enabled", Switch, Honoured),
@@ -231,12 +240,12 @@ pub const KEYS: &[Key] = &[
     key("kinit", Text, Later(SASL)),
     key("java.security.auth.login.config", Text, Later(SASL)),
     key("jaasLoginRenew", Int, Later(SASL)),
-    key("quorum.auth.enableSasl", Flag, Later(QUORUM)),
-    key("quorum.auth.learnerRequireSasl", Flag, Later(QUORUM)),
-    key("quorum.auth.serverRequireSasl", Flag, Later(QUORUM)),
-    key("quorum.auth.learner.saslLoginContext", Text, Later(QUORUM)),
-    key("quorum.auth.server.saslLoginContext", Text, Later(QUORUM)),
-    key("quorum.auth.kerberos.servicePrincipal", Text, Later(QUORUM)),
+    key("quorum.auth.enableSasl", Flag, Honoured),
+    key("quorum.auth.learnerRequireSasl", Flag, Honoured),
+    key("quorum.auth.serverRequireSasl", Flag, Honoured),
+    key("quorum.auth.learner.saslLoginContext", Text, Later(SASL)),
+    key("quorum.auth.server.saslLoginContext", Text, Later(SASL)),
+    key("quorum.auth.kerberos.servicePrincipal", Text, Later(SASL)),
     key("fips-mode", Switch, Later(TLS)),
     // Experimental, for tests, for Java's threads.
     key("jute.maxbuffer", Int, Honoured),
@@ -271,9 +280,9 @@ pub const KEYS: &[Key] = &[
     key("admin.rateLimiterIntervalInMS", Int, Later(ADMIN)),
     key("metricsProvider.className", Text, Later(METRICS)),
     // TLS between client and server and between servers.
-    key("sslQuorum", Flag, Later(QUORUM)),
-    key("portUnification", Flag, Later(QUORUM)),
-    key("sslQuorumReloadCertFiles", Flag, Later(QUORUM)),
+    key("sslQuorum", Flag, Honoured),
+    key("portUnification", Flag, Later(QUORUM_TLS)),
+    key("sslQuorumReloadCertFiles", Flag, Later(QUORUM_TLS)),
     key("client.portUnification", Switch, Later(TLS)),
     key("client.certReload", Switch, Later(TLS)),
     key("client.secure", Switch, Moot("a setting of clients")),
@@ -313,7 +322,7 @@ pub fn find(name: &str) -> Option<Key> {
     let text = |name, fate| Some(key(name, Text, fate));
     let tls = |suffix: &str| TLS_SUFFIXES.contains(&suffix);
     if name.strip_prefix("ssl.quorum.").is_some_and(tls) {
-        return text("ssl.quorum.*", Later(QUORUM));
+        return text("ssl.quorum.*", Later(QUORUM_TLS));
     }
     if name.strip_prefix("ssl.").is_some_and(tls) {
         return text("ssl.*", Later(TLS));

@@ -1,22 +1,22 @@
 //! Reads the file, the command line and the environment, and fills in [`Settings`].
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use zk_core::Config;
 
+use crate::settings::ensemble::{check_client_address, ensemble, server_list};
+use crate::settings::files::{parse, read_entries};
 use crate::settings::given::{Origin, Refusal, Values};
-use crate::settings::properties::{Entry, parse_properties};
-use crate::settings::servers::{Role, ServerList};
+use crate::settings::properties::Entry;
+use crate::settings::servers::ServerList;
 use crate::settings::{
-    ClientLimits, DiskSettings, Settings, ThrottleSettings, Whitelist, Word, digest,
+    ClientLimits, DiskSettings, EnsembleSettings, Settings, ThrottleSettings, Whitelist, Word,
+    digest,
 };
 
 const ANY: i64 = i64::MAX;
 const INT_MAX: i64 = i32::MAX as i64;
-/// A file of settings above this size is something else.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default)]
@@ -68,99 +68,26 @@ fn collect(source: &Source, entries: Vec<Entry>) -> Result<Values, Refusal> {
 fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
     let list = server_list(values, source.file.as_deref())?;
     let (data_dir, log_dir) = directories(values, source)?;
+    let ensemble = ensemble(values, &list, &data_dir)?;
+    let client_address = client_address(values, source, &list, ensemble.as_ref())?;
+    if let Some(ensemble) = &ensemble {
+        check_client_address(values, ensemble, client_address)?;
+    }
     Ok(Settings {
         file: source.file.clone(),
         data_dir,
         log_dir,
-        client_address: client_address(values, source, &list)?,
+        client_address,
         backlog: backlog(values)?,
         limits: client_limits(values, source)?,
         disk: disk(values)?,
         throttle: throttle(values)?,
         whitelist: whitelist(values),
         log_level: log_level(values)?,
-        core: core(values)?,
+        core: core(values, ensemble.as_ref())?,
+        peers: ensemble.map(|ensemble| ensemble.peers),
         warnings: values.take_warnings(),
     })
-}
-
-fn refuse_file(path: &Path, what: &str, reason: String, remedy: &str) -> Refusal {
-    let (given, remedy) = (what.to_owned(), remedy.to_owned());
-    Refusal { origin: Origin::WholeFile(path.to_owned()), given, reason, remedy }
-}
-
-fn parse(path: &Path, what: &str, bytes: &[u8]) -> Result<Vec<Entry>, Refusal> {
-    let remedy = "write \\\\ for a backslash";
-    parse_properties(bytes).map_err(|e| refuse_file(path, what, e.to_string(), remedy))
-}
-
-fn read_entries(path: &Path, what: &str) -> Result<Vec<Entry>, Refusal> {
-    let refuse = |reason: String, remedy: &str| refuse_file(path, what, reason, remedy);
-    let length = fs::metadata(path).map(|meta| meta.len());
-    let length = length.map_err(|e| refuse(e.to_string(), "give a readable file"))?;
-    if length > FILE_BYTES_MAX {
-        return Err(refuse(format!("{length} bytes are too many"), "give a zoo.cfg"));
-    }
-    let bytes = fs::read(path).map_err(|e| refuse(e.to_string(), "give a readable file"))?;
-    parse(path, what, &bytes)
-}
-
-/// Reads the server list and refuses what only an ensemble could do.
-fn server_list(values: &Values, file: Option<&Path>) -> Result<ServerList, Refusal> {
-    let mut list = ServerList::default();
-    let prefixes = ["server.", "group", "weight"];
-    let static_keys: Vec<(&str, &str)> =
-        prefixes.iter().flat_map(|prefix| values.with_prefix(prefix)).collect();
-    for &(key, value) in &static_keys {
-        list.add(key, value).map_err(|e| values.refuse(key, e, "correct the line".into()))?;
-    }
-    if let Some(path) = values.text("dynamicConfigFile") {
-        if let Some((key, _)) = static_keys.first() {
-            let remedy = "keep the list in one file".into();
-            return Err(values.refuse(key, "dynamicConfigFile is given too", remedy));
-        }
-        dynamic_list(&file_beside(file, path), &mut list)?;
-    }
-    let participants = list.count(Role::Participant);
-    let observers = list.count(Role::Observer);
-    let standalone = values.flag("standaloneEnabled", true);
-    let (key, reason) = if participants > 1 {
-        ("server.", "an ensemble of several servers is not supported by this version")
-    } else if participants == 0 && observers > 0 {
-        ("server.", "observers need participants")
-    } else if participants == 1 && observers > 0 {
-        ("server.", "observers are not supported by this version")
-    } else if !standalone {
-        ("standaloneEnabled", "an ensemble is not supported by this version")
-    } else {
-        return Ok(list);
-    };
-    let named = values.with_prefix(key).last().map_or("dynamicConfigFile", |(key, _)| key);
-    let remedy = "run one standalone server: one server line at most, standaloneEnabled=true";
-    Err(values.refuse(named, reason, remedy.into()))
-}
-
-fn dynamic_list(path: &Path, list: &mut ServerList) -> Result<(), Refusal> {
-    for entry in read_entries(path, "dynamicConfigFile")? {
-        let refuse = |reason: &str, remedy: &str| Refusal {
-            origin: Origin::File(path.to_owned(), entry.line),
-            given: format!("{}={}", entry.key, entry.value),
-            reason: reason.to_owned(),
-            remedy: remedy.to_owned(),
-        };
-        let known = ["server.", "group", "weight"].iter().any(|p| entry.key.starts_with(p));
-        if !known {
-            let remedy = "only server, group and weight may stand here";
-            return Err(refuse("unexpected key in a dynamic file", remedy));
-        }
-        list.add(&entry.key, &entry.value).map_err(|e| refuse(e, "correct the line"))?;
-    }
-    Ok(())
-}
-
-fn file_beside(file: Option<&Path>, path: &str) -> PathBuf {
-    let parent = file.and_then(Path::parent).unwrap_or(Path::new(""));
-    if Path::new(path).exists() { PathBuf::from(path) } else { parent.join(path) }
 }
 
 fn directories(values: &Values, source: &Source) -> Result<(PathBuf, PathBuf), Refusal> {
@@ -184,8 +111,12 @@ fn client_address(
     values: &Values,
     source: &Source,
     list: &ServerList,
+    ensemble: Option<&EnsembleSettings>,
 ) -> Result<SocketAddr, Refusal> {
-    let listed = list.clients.values().next();
+    let listed = match ensemble {
+        Some(ensemble) => ensemble.client.as_ref(),
+        None => list.servers.values().find_map(|line| line.client.as_ref()),
+    };
     let default = match (source.file.is_some(), listed) {
         (false, _) => Some(2181),
         (true, Some((_, port))) => Some(i64::from(*port)),
@@ -310,7 +241,7 @@ fn log_level(values: &Values) -> Result<log::LevelFilter, Refusal> {
     text.parse().map_err(|_| values.refuse(KEY, "no such level", remedy))
 }
 
-fn core(values: &Values) -> Result<Config, Refusal> {
+fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, Refusal> {
     let tick = values.int("tickTime", 3000, 1..=INT_MAX / 20)?;
     let timeout = |key: &str, ticks: i64| -> Result<i64, Refusal> {
         let given = values.int(key, -1, -1..=INT_MAX)?;
@@ -344,6 +275,8 @@ fn core(values: &Values) -> Result<Config, Refusal> {
         snapshot_txns: values.int("snapCount", 100_000, i64::MIN..=INT_MAX)?.max(2) as u32,
         snapshot_log_bytes: (snap_kib.max(0) as u64) << 10,
         emulate_353_ttl: values.flag("emulate353TTLNodes", false),
+        session_tag: ensemble.map_or(1, |ensemble| ensemble.core.me as u8),
+        ensemble: ensemble.map(|ensemble| ensemble.core.clone()),
         ..access(values)?
     })
 }

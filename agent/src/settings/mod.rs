@@ -10,13 +10,15 @@ pub mod digest;
 pub mod keys;
 pub mod servers;
 pub mod given;
+pub mod files;
+pub mod ensemble;
 pub mod load;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use zk_core::Config;
+use zk_core::{Config, EnsembleConfig};
 
 pub use given::{Refusal, Warning};
 pub use load::{Source, load};
@@ -45,10 +47,40 @@ pub struct Settings {
     pub whitelist: Whitelist,
     /// How much to log.
     pub log_level: log::LevelFilter,
+    /// How to reach and be reached by the other servers; `None` for a server that is alone.
+    pub peers: Option<PeerSettings>,
     /// Everything the core is told. `seed` is still 0: chance isn't read from files.
     pub core: Config,
     /// What the operator should know.
     pub warnings: Vec<Warning>,
+}
+
+/// A server's place in its ensemble.
+#[derive(Clone, Debug)]
+pub struct EnsembleSettings {
+    /// What the core is told.
+    pub core: EnsembleConfig,
+    /// What the sockets are told.
+    pub peers: PeerSettings,
+    /// Where clients connect by this server's line; an empty host is any.
+    pub client: Option<(String, u16)>,
+}
+
+/// How to reach and be reached by the other servers.
+#[derive(Clone, Debug)]
+pub struct PeerSettings {
+    /// Hosts and ports of this server for votes.
+    pub election: Vec<(String, u16)>,
+    /// Hosts and ports of this server for proposals.
+    pub quorum: Vec<(String, u16)>,
+    /// Listen on all addresses of this machine and not only on those.
+    pub listen_on_all: bool,
+    /// Attempts to bind a port, a second apart; `None` for no end of them.
+    pub bind_attempts: Option<u32>,
+    /// Time to connect, all addresses of a server together, in ms.
+    pub connect_timeout_ms: i64,
+    /// Whether the kernel probes silent connections.
+    pub tcp_keepalive: bool,
 }
 
 /// What clients may cost.
@@ -135,6 +167,31 @@ impl fmt::Display for Settings {
         writeln!(f, "enforceQuota={}", core.enforce_quota)?;
         writeln!(f, "digest.enabled={}", core.digest_enabled)?;
         writeln!(f, "4lw.commands.whitelist={}", self.whitelist)?;
+        if let (Some(ensemble), Some(peers)) = (&core.ensemble, &self.peers) {
+            write_ensemble(f, ensemble, peers)?;
+        }
         writeln!(f, "agent.logLevel={}", self.log_level.as_str().to_ascii_lowercase())
     }
+}
+
+fn write_ensemble(
+    f: &mut fmt::Formatter<'_>,
+    ensemble: &EnsembleConfig,
+    peers: &PeerSettings,
+) -> fmt::Result {
+    let members = &ensemble.members;
+    let voters = members.voters().count();
+    let observers = members.servers.len() - voters;
+    let role = if members.is_voter(ensemble.me) { "a voter" } else { "an observer" };
+    let me = ensemble.me;
+    writeln!(f, "# server {me}, {role}, of {voters} voters and {observers} observers")?;
+    writeln!(f, "initLimit={}", ensemble.init_ticks)?;
+    writeln!(f, "syncLimit={}", ensemble.sync_ticks)?;
+    writeln!(f, "cnxTimeout={}", peers.connect_timeout_ms)?;
+    writeln!(f, "electionPortBindRetry={}", peers.bind_attempts.unwrap_or(0))?;
+    writeln!(f, "quorumListenOnAllIPs={}", peers.listen_on_all)?;
+    // One voter is an ensemble only then.
+    writeln!(f, "standaloneEnabled={}", voters > 1)?;
+    let lines = members.text.lines().filter(|line| !line.starts_with("version="));
+    lines.into_iter().try_for_each(|line| writeln!(f, "{line}"))
 }

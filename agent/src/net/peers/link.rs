@@ -1,0 +1,111 @@
+//! One connection to another server, from its dial to its end.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use nix::sys::socket::{setsockopt, sockopt};
+use zk_core::Port;
+
+use crate::net::peers::output::Output;
+
+/// How far a connection has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its names are looked up.
+    Resolving,
+    /// It is being made; these addresses are tried when this one fails.
+    Connecting(VecDeque<SocketAddr>),
+    /// It is there.
+    Open,
+    /// The core wants it closed: what was sent before leaves, what comes is thrown away.
+    Closing,
+}
+
+/// A connection to another server.
+#[derive(Debug)]
+pub struct Link {
+    /// Registered once, for both directions, edge-triggered.
+    pub socket: Option<TcpStream>,
+    /// The other side, for the log.
+    pub address: Option<SocketAddr>,
+    /// To which port of a server it goes.
+    pub port: Port,
+    /// It came to us.
+    pub accepted: bool,
+    /// How far it has come.
+    pub phase: Phase,
+    /// What it is owed.
+    pub output: Output,
+    /// When it has to have come further, `Now::mono_ms`.
+    pub due_ms: i64,
+    /// The socket may have something to read.
+    pub readable: bool,
+    /// The other side has ended its half; read until the end shows.
+    pub hung_up: bool,
+    /// Writing has failed: what is still there is read, then it is gone.
+    pub broken: bool,
+    /// The kernel took no more; don't try before a writable event.
+    pub blocked: bool,
+    /// Our half is ended.
+    pub shut: bool,
+    /// Something was sent since it was told to be drained.
+    pub owes_drained: bool,
+    /// Stands in the list of connections to be read.
+    pub in_ready: bool,
+    /// Stands in the list of connections to be flushed.
+    pub in_dirty: bool,
+}
+
+impl Link {
+    /// A connection without a socket, which is about to be dialed.
+    pub fn dialed(port: Port, due_ms: i64) -> Link {
+        Link {
+            socket: None,
+            address: None,
+            port,
+            accepted: false,
+            phase: Phase::Resolving,
+            output: Output::default(),
+            due_ms,
+            readable: false,
+            hung_up: false,
+            broken: false,
+            blocked: false,
+            shut: false,
+            owes_drained: false,
+            in_ready: false,
+            in_dirty: false,
+        }
+    }
+
+    /// A connection that came to us and has to say something in time.
+    pub fn accepted(socket: TcpStream, from: SocketAddr, port: Port, due_ms: i64) -> Link {
+        Link {
+            socket: Some(socket),
+            address: Some(from),
+            accepted: true,
+            phase: Phase::Open,
+            ..Link::dialed(port, due_ms)
+        }
+    }
+
+    /// Sets the options of a socket that is there. Errors of options are not the connection's.
+    pub fn set_options(&self, keepalive: bool, timeout_ms: i64) {
+        let Some(socket) = &self.socket else { return };
+        let _ = socket.set_nodelay(true);
+        if keepalive {
+            let _ = setsockopt(socket, sockopt::KeepAlive, &true);
+        }
+        if self.port == Port::Election {
+            // Nothing is said over it while all is well, so that the other side's silent end would
+            // show only after many minutes of sending again.
+            let _ = setsockopt(socket, sockopt::TcpUserTimeout, &(timeout_ms as u32));
+        }
+    }
+
+    /// Whether its bytes go to the core.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+}
