@@ -4,19 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use zk_wire::jute::Reader;
-use zk_wire::{Writer, Zxid};
+use zk_wire::Zxid;
 
 use super::Replica;
 use crate::config::EnsembleConfig;
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId, Port};
 use crate::time::Now;
-use crate::zab::election::{Heard, Say, State, Vote};
+use crate::zab::election::{Say, State, Vote};
 use crate::zab::history::History;
 use crate::zab::leader::Leader;
 use crate::zab::learner::Learner;
 use crate::zab::links::{Links, Wish};
+use crate::zab::notification;
 use crate::zab::packet::Packet;
 use crate::zab::{Election, Electorate, Members, Sid};
 
@@ -24,8 +24,6 @@ use crate::zab::{Election, Electorate, Members, Sid};
 const WAITING_PEERS_MAX: usize = 64;
 /// What one of them may send meanwhile, in bytes.
 const WAITING_BYTES_MAX: usize = 64 << 10;
-/// Version of the notifications that carry a configuration.
-const NOTIFICATION_VERSION: i32 = 2;
 
 /// What this server is to the others.
 #[derive(Debug)]
@@ -236,13 +234,7 @@ impl Replica {
     fn notify(&mut self, sid: Sid, state: State, vote: Vote, effects: &mut Effects) {
         let us = self.us();
         let mut payload = Vec::new();
-        payload.put_int(state.number());
-        payload.put_long(vote.leader);
-        payload.put_long(vote.zxid.0);
-        payload.put_long(vote.round);
-        payload.put_long(vote.epoch);
-        payload.put_int(NOTIFICATION_VERSION);
-        payload.put_buffer(Some(us.members.text.as_bytes()));
+        notification::put(state, vote, &us.members.text, &mut payload);
         let mut wishes = std::mem::take(&mut us.wishes);
         us.links.send(sid, &payload, &mut wishes);
         // A message leads to no message of another server in the same step.
@@ -285,7 +277,7 @@ impl Replica {
     fn on_notification(&mut self, now: Now, from: Sid, payload: &[u8], effects: &mut Effects) {
         let last = self.logged;
         let us = self.us();
-        let Some(heard) = decode(from, payload) else {
+        let Some(heard) = notification::decode(from, payload) else {
             let line = format!("election: server {from} sent a notification that is none");
             return effects.log(Level::Warn, line);
         };
@@ -445,20 +437,4 @@ pub(super) enum Wants {
     Packets,
     /// They are the database.
     Database,
-}
-
-fn decode(from: Sid, payload: &[u8]) -> Option<Heard> {
-    let mut reader = Reader::new(payload);
-    let state = State::from_number(reader.int("state").ok()?)?;
-    let leader = reader.long("leader").ok()?;
-    let zxid = Zxid(reader.long("zxid").ok()?);
-    let round = reader.long("electionEpoch").ok()?;
-    let (epoch, version) = match payload.len() {
-        28 => (zxid.epoch(), 0),
-        40 => (reader.long("peerEpoch").ok()?, 0),
-        length if length >= 44 => (reader.long("peerEpoch").ok()?, reader.int("version").ok()?),
-        _ => return None,
-    };
-    let vote = Vote { leader, zxid, round, epoch };
-    Some(Heard { from, state, vote, version })
 }

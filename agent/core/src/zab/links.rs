@@ -244,3 +244,96 @@ fn address(text: &str) -> Result<(String, u16), String> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     Ok((host.to_owned(), port))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zab::packet::tests::hex;
+
+    const ME: Sid = 2;
+
+    fn links() -> Links {
+        Links::new(ME, "me:3888".to_owned())
+    }
+
+    fn hello_of(sid: Sid) -> Vec<u8> {
+        let mut hello = Vec::new();
+        hello.put_long(VERSION_ONE);
+        hello.put_long(sid);
+        hello.put_string("zk1:3888");
+        hello
+    }
+
+    fn accepted(number: u64) -> PeerId {
+        PeerId(PeerId::ACCEPTED + number)
+    }
+
+    #[test]
+    fn the_initial_message_is_apaches_and_is_read_in_pieces() {
+        let golden = hex("ffffffffffff0000 0000000000000001 00000008 7a6b313a33383838");
+        assert_eq!(hello_of(1), golden);
+        for cut in 0..golden.len() {
+            let (mut links, mut out) = (links(), Vec::new());
+            links.on_accepted(accepted(1));
+            links.on_bytes(accepted(1), &golden[..cut], &mut out);
+            assert_eq!(out, []);
+            links.on_bytes(accepted(1), &golden[cut..], &mut out);
+            let named = vec![("zk1".to_owned(), 3888)];
+            // The smaller id knocked: it is dialed where it said.
+            assert_eq!(out, [Wish::Close(accepted(1)), Wish::Dial(PeerId(2), 1, named)]);
+        }
+    }
+
+    #[test]
+    fn the_connection_of_the_larger_id_stays_and_carries_what_was_said_last() {
+        let (mut links, mut out) = (links(), Vec::new());
+        links.send(3, b"first", &mut out);
+        links.send(3, b"second", &mut out);
+        assert_eq!(out, [Wish::Dial(PeerId(2), 3, Vec::new())]);
+        out.clear();
+        links.on_connected(PeerId(2), &mut out);
+        assert!(matches!(&out[..], [Wish::Send(_, _), Wish::Close(PeerId(2))]), "{out:?}");
+        out.clear();
+        links.on_accepted(accepted(1));
+        links.on_bytes(accepted(1), &hello_of(3), &mut out);
+        assert_eq!(out, [Wish::Send(accepted(1), b"\0\0\0\x06second".to_vec())]);
+        out.clear();
+        links.on_bytes(accepted(1), b"\0\0\0\x02hi\0\0", &mut out);
+        assert_eq!(out, [Wish::Heard(3, b"hi".to_vec())]);
+        out.clear();
+        // A newer one takes its place.
+        links.on_accepted(accepted(2));
+        links.on_bytes(accepted(2), &hello_of(3), &mut out);
+        assert_eq!(out[0], Wish::Close(accepted(1)));
+        assert!(!links.has(accepted(1)) && links.is_up(3));
+        links.on_closed(accepted(2));
+        assert!(!links.is_up(3));
+    }
+
+    #[test]
+    fn what_is_no_message_costs_the_connection() {
+        let several = hex("ffffffffffff0001 0000000000000003 00000001 78");
+        let unknown = hex("fffffffffffe0000 0000000000000003");
+        let long = hex("ffffffffffff0000 0000000000000003 00000801");
+        let mut empty_frame = hello_of(3);
+        empty_frame.extend_from_slice(&[0; 4]);
+        for bytes in [several, unknown, long, empty_frame, hello_of(ME)] {
+            let (mut links, mut out) = (links(), Vec::new());
+            links.on_accepted(accepted(1));
+            links.on_bytes(accepted(1), &bytes, &mut out);
+            assert!(matches!(&out[..], [Wish::Fault(..), Wish::Close(_)]), "{bytes:?}: {out:?}");
+            assert!(!links.has(accepted(1)));
+        }
+    }
+
+    #[test]
+    fn old_and_nameless_servers_are_taken() {
+        let (mut links, mut out) = (links(), Vec::new());
+        links.on_accepted(accepted(1));
+        links.on_bytes(accepted(1), &7i64.to_be_bytes(), &mut out);
+        assert!(links.is_up(7));
+        links.on_accepted(accepted(2));
+        links.on_bytes(accepted(2), &hello_of(ANONYMOUS), &mut out);
+        assert!(links.is_up(-1));
+    }
+}

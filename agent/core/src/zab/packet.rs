@@ -107,3 +107,82 @@ pub fn put_for(kind: i32, zxid: Zxid, data: &[u8], auth: &[Id], out: &mut Vec<u8
         out.put_string(id.id());
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Bytes from hex digits; white space is skipped.
+    pub fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+    }
+
+    fn packet(kind: i32, zxid: Zxid, data: Option<&[u8]>) -> Packet<'_> {
+        Packet { kind, zxid, data, auth: Vec::new() }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_apaches_servers() {
+        let info = hex("0000000000000003 00010000 0000000000000000");
+        let (epoch, protocol) = (5i32.to_be_bytes(), PROTOCOL.to_be_bytes());
+        let z = Zxid::new;
+        let golden = [
+            (
+                packet(kind::FOLLOWERINFO, z(5, 0), Some(&info)),
+                "0000000b 0000000500000000 00000014 0000000000000003 00010000 0000000000000000 ffffffff",
+            ),
+            (
+                packet(kind::LEADERINFO, z(6, 0), Some(&protocol)),
+                "00000011 0000000600000000 00000004 00010000 ffffffff",
+            ),
+            (
+                packet(kind::ACKEPOCH, z(5, 0x2a), Some(&epoch)),
+                "00000012 000000050000002a 00000004 00000005 ffffffff",
+            ),
+            (packet(kind::DIFF, z(5, 0x2a), None), "0000000d 000000050000002a ffffffff ffffffff"),
+            (packet(kind::NEWLEADER, z(6, 0), None), "0000000a 0000000600000000 ffffffff ffffffff"),
+            (packet(kind::ACK, z(6, 0), None), "00000003 0000000600000000 ffffffff ffffffff"),
+            (
+                packet(kind::UPTODATE, Zxid::NONE, None),
+                "0000000c ffffffffffffffff ffffffff ffffffff",
+            ),
+            (
+                packet(kind::PING, z(6, 10), Some(&[])),
+                "00000005 000000060000000a 00000000 ffffffff",
+            ),
+            (packet(kind::COMMIT, z(6, 11), None), "00000004 000000060000000b ffffffff ffffffff"),
+        ];
+        for (packet, bytes) in golden {
+            let bytes = hex(bytes);
+            let mut out = Vec::new();
+            put(packet.kind, packet.zxid, packet.data, &mut out);
+            assert_eq!(out, bytes, "{packet:?}");
+            let length = bytes.len();
+            assert_eq!(Packet::cut(&bytes), Ok(Some((packet, length))));
+            for end in 0..length {
+                assert_eq!(Packet::cut(&bytes[..end]), Ok(None));
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_names_on_whose_behalf() {
+        let mut out = Vec::new();
+        let auth = [Id::new("ip", "127.0.0.1")];
+        put_for(kind::REQUEST, Zxid::NONE, &[1, 2], &auth, &mut out);
+        let golden = "00000001 ffffffffffffffff 00000002 0102 00000001 00000002 6970 00000009
+            3132372e302e302e31";
+        assert_eq!(out, hex(golden));
+        let (packet, length) = Packet::cut(&out).unwrap().unwrap();
+        assert_eq!(
+            (packet.data, &packet.auth[..], length),
+            (Some(&[1, 2][..]), &auth[..], out.len())
+        );
+    }
+
+    #[test]
+    fn impossible_lengths_are_refused() {
+        assert!(Packet::cut(&hex("00000002 0000000100000001 fffffffe")).is_err());
+    }
+}
