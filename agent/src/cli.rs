@@ -33,7 +33,7 @@ commands:
   verify           check all files of the data directory
 
 exit codes: 0 done or stopped; 1 unexpected error; 3 data directory not accessible;
-74 the disk failed; 78 settings or data refused
+14 no port for other servers; 74 the disk failed; 78 settings or data refused
 ";
 
 /// What was asked for.

@@ -76,6 +76,7 @@ impl View for Node {
             data_bytes: status.content_bytes,
             watches: (status.data_watches + status.child_watches) as u64,
             sessions: status.sessions as u64,
+            standing: self.replica.standing(),
         }
     }
 

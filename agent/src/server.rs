@@ -4,6 +4,9 @@
 //! The only place where disk, sockets and core meet. It decides what is looked at first and how
 //! much of it; it decides nothing about the protocol.
 
+mod contract;
+mod peers;
+
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -11,21 +14,24 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use zk_core::effect::Level;
-use zk_core::{ConnId, Effect, Effects, Epochs, Event, Now, Recovered};
-use zk_wire::Zxid;
+use zk_core::{ConnId, Effect, Effects, Event, Now};
 
-use crate::admin::{self, Asked, Facts, View};
+use crate::admin::{self, Asked, Facts};
 use crate::net::batch::Batch;
+use crate::net::peers::TOKENS;
 use crate::net::throttle::Throttle;
-use crate::net::{Clients, Item, Listener, client_port};
+use crate::net::{Clients, Item, Listener, Peers, client_port};
 use crate::settings::{Whitelist, Word};
 use crate::sys::clock;
 use crate::sys::signal::{Signals, Told};
 use crate::systemd::Systemd;
 
+pub use contract::{Core, Disk, DiskReport, End};
+use peers::Ensemble;
+
 const LISTENER: Token = Token(0);
 const SIGNALS: Token = Token(1);
-/// The token of the disk's waker; whoever makes the waker needs it.
+/// The token of the waker of other threads; whoever makes the waker needs it.
 pub const DISK: Token = Token(2);
 const CLIENTS: usize = 3;
 
@@ -45,74 +51,6 @@ const EFFECT_BYTES_KEPT_MAX: usize = 4 << 20;
 const SNAPSHOT_SLICE_BYTES: usize = 32 << 10;
 /// How long a stopping server waits for what is on its way, in ms.
 const STOP_MS: i64 = 4000;
-
-/// The core, as the loop needs it.
-pub trait Core: View {
-    /// Takes one event and appends what must follow to `effects`.
-    fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects);
-    /// Tells what is about to be stepped: frames of some clients, a client's last one perhaps not
-    /// whole.
-    fn warm<'a>(&self, _clients: impl Iterator<Item = &'a [u8]>) {}
-    /// When a `Tick` has something to do, `Now::mono_ms`.
-    fn deadline(&self) -> i64;
-}
-
-/// What the disk tells the loop.
-#[derive(Debug)]
-pub enum DiskReport {
-    /// The epochs are on disk.
-    EpochsSaved(Epochs),
-    /// The state was loaded anew.
-    Reloaded(Box<Recovered>),
-    /// Every txn up to and including this one is on disk.
-    Durable(Zxid),
-    /// Whether the log has room.
-    Space(bool),
-    /// The log can't be written: the end.
-    Failed(String),
-    /// The running snapshot is on disk.
-    SnapshotTaken(Zxid),
-    /// The running snapshot could not be written.
-    SnapshotFailed(String),
-}
-
-/// The disk, as the loop needs it. No call waits for a sync.
-pub trait Disk {
-    /// Takes a txn for the log.
-    fn append(&mut self, zxid: Zxid, txn: &[u8]);
-    /// Lets the log writer begin with what was appended.
-    fn submit(&mut self);
-    /// Bytes appended and not yet on disk.
-    fn queued_bytes(&self) -> usize;
-    /// The next report, if any.
-    fn next_report(&mut self) -> Option<DiskReport>;
-    /// Begins a snapshot at a zxid. `replaces`: of a database that was received, which takes the
-    /// place of everything once it is on disk.
-    fn snapshot_begin(&mut self, zxid: Zxid, replaces: bool);
-    /// Gives the running snapshot up.
-    fn snapshot_abandon(&mut self);
-    /// Writes the epochs down. Waits for the disk: it is asked for while nobody is served.
-    fn save_epochs(&mut self, epochs: Epochs);
-    /// Cuts the log and loads the state anew. Waits for the disk, while nobody is served.
-    fn reload(&mut self, cut: Option<Zxid>);
-    /// Takes a piece of it, the last one with `last`.
-    fn snapshot_piece(&mut self, piece: &[u8], last: bool);
-    /// Bytes of the running snapshot that may be handed over now.
-    fn snapshot_room(&self) -> usize;
-    /// Bytes on disk: of snapshots and of the log.
-    fn sizes(&self) -> (u64, u64);
-}
-
-/// Why the loop ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Somebody asked for it.
-    Stopped,
-    /// Somebody asked for it twice and won't wait.
-    StoppedAtOnce,
-    /// The disk can't be believed any more.
-    DiskFailed(String),
-}
 
 /// What may be changed while the server runs.
 #[derive(Clone, Debug)]
@@ -135,6 +73,8 @@ pub struct Parts<C, D> {
     pub poll: Poll,
     /// The bound listener.
     pub listener: Listener,
+    /// The other servers; `None` for a server that is alone.
+    pub peers: Option<Box<Peers>>,
     /// The table of clients, empty.
     pub clients: Clients,
     /// The signals, blocked since before the first thread.
@@ -202,21 +142,6 @@ impl<C: Core, D: Disk> Server<C, D> {
         self.tell_status();
     }
 
-    fn tell_status(&mut self) {
-        let Parts { core, clients, systemd, facts, .. } = &mut self.parts;
-        if self.stop_by_ms.is_none() && systemd.wants_status(self.now.mono_ms) {
-            let status = core.status();
-            systemd.status(&format!(
-                "Serving clients on {}: {} connections, {} sessions, {} znodes, zxid {}",
-                facts.address,
-                clients.count(),
-                status.sessions,
-                status.znodes,
-                status.zxid
-            ));
-        }
-    }
-
     /// Turns until somebody stops it or the disk fails.
     pub fn run(&mut self) -> io::Result<End> {
         let mut events = Events::with_capacity(1024);
@@ -232,6 +157,7 @@ impl<C: Core, D: Disk> Server<C, D> {
     pub fn turn(&mut self, events: &mut Events) -> io::Result<()> {
         self.poll(events)?;
         self.take_disk_reports();
+        self.serve_peers();
         self.accept_clients();
         self.serve_clients();
         self.bury_clients();
@@ -239,6 +165,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         self.slice_snapshot();
         self.parts.disk.submit();
         self.appended = false;
+        self.flush_peers();
         self.parts.clients.flush_dirty();
         self.parts.systemd.after_turn(self.now.mono_ms);
         self.tell_status();
@@ -263,10 +190,15 @@ impl<C: Core, D: Disk> Server<C, D> {
                 LISTENER => self.parts.listener.on_ready(),
                 SIGNALS => self.take_signals(),
                 DISK => {}
+                Token(token) if token >= TOKENS => {
+                    if let Some(peers) = &mut self.parts.peers {
+                        peers.on_event(token, event);
+                    }
+                }
                 Token(token) => self.parts.clients.on_event((token - CLIENTS) as u32, event),
             }
         }
-        if events.is_empty() && self.parts.clients.ready_count() == 0 {
+        if events.is_empty() && self.parts.clients.ready_count() == 0 && !self.peers_have_work() {
             self.stall_turns = 0;
         }
         Ok(())
@@ -277,6 +209,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         let parts = &self.parts;
         let busy = (parts.clients.ready_count() > 0 && self.may_serve())
             || parts.clients.has_gone()
+            || self.peers_have_work()
             || parts.listener.has_work(self.now.mono_ms)
             || self.stall_turns > 0
             || (self.snapshot_wants_slice() && parts.disk.snapshot_room() > 0);
@@ -288,6 +221,9 @@ impl<C: Core, D: Disk> Server<C, D> {
         due = due.min(parts.systemd.deadline_ms());
         for deadline in [parts.clients.deadline_ms(), parts.listener.deadline_ms()] {
             due = due.min(deadline.unwrap_or(due));
+        }
+        if let Some(peers) = &parts.peers {
+            due = due.min(peers.deadline_ms());
         }
         due = due.min(self.stop_by_ms.unwrap_or(due));
         (due - self.now.mono_ms).max(0)
@@ -482,7 +418,7 @@ impl<C: Core, D: Disk> Server<C, D> {
 
     /// Carries out what the core said, in order, and forgets it.
     fn carry_out(&mut self) {
-        let Parts { clients, disk, .. } = &mut self.parts;
+        let Parts { clients, disk, peers, facts, systemd, .. } = &mut self.parts;
         let Effects { list, bytes } = &mut self.effects;
         // The common case of a batch of reads: one send, which needs no copy. When txns wait to be
         // handed to the log writer, replies can wait too: the disk is slower.
@@ -493,6 +429,9 @@ impl<C: Core, D: Disk> Server<C, D> {
         for effect in list.drain(..) {
             match effect {
                 Effect::Append { zxid, txn } => {
+                    if let Some(ensemble) = &mut facts.ensemble {
+                        ensemble.proposals.add(txn.len());
+                    }
                     disk.append(zxid, &bytes[txn]);
                     self.appended = true;
                 }
@@ -515,7 +454,14 @@ impl<C: Core, D: Disk> Server<C, D> {
                     disk.snapshot_piece(&bytes[piece], last);
                 }
                 Effect::Log { level, line } => log_line(level, &line),
-                other => unreachable!("{other:?}"),
+                other => {
+                    let ensemble = Ensemble {
+                        peers: peers.as_deref_mut(),
+                        facts: facts.ensemble.as_mut(),
+                        systemd,
+                    };
+                    ensemble.carry_out(other, bytes, self.now);
+                }
             }
         }
         bytes.clear();

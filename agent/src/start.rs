@@ -12,10 +12,10 @@ use zk_core::Config;
 
 use crate::admin::Facts;
 use crate::net::throttle::Throttle;
-use crate::net::{Clients, Listener};
+use crate::net::{Clients, Listener, Peers, peers};
 use crate::report;
 use crate::server::{Core, DISK, Disk, End, Parts, Reloaded, Server};
-use crate::settings::{self, Refusal, Settings, Source};
+use crate::settings::{self, PeerSettings, Refusal, Settings, Source};
 use crate::sys::signal::Signals;
 use crate::sys::{clock, limits};
 use crate::systemd::Systemd;
@@ -32,17 +32,20 @@ pub enum Failure {
     Data(i32, String),
     /// The disk failed while the server ran.
     Disk(String),
+    /// A port for the other servers can't be had: what was tried, and what it said.
+    Peers(String),
     /// The operating system refused something: what was tried, and what it said.
     System(String, io::Error),
 }
 
 impl Failure {
-    /// 78 for settings, 74 for the disk, 1 for the rest; the data directory's own.
+    /// 78 for settings, 74 for the disk, 14 for the ports of peers as in Apache's server, 1 for the rest; the data directory's own.
     pub fn exit_code(&self) -> i32 {
         match self {
             Failure::Settings(_) => 78,
             Failure::Data(code, _) => *code,
             Failure::Disk(_) => 74,
+            Failure::Peers(_) => 14,
             Failure::System(..) => 1,
         }
     }
@@ -52,7 +55,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Settings(refusal) => refusal.fmt(f),
-            Failure::Data(_, what) => f.write_str(what),
+            Failure::Data(_, what) | Failure::Peers(what) => f.write_str(what),
             Failure::Disk(what) => write!(f, "the disk failed: {what}"),
             Failure::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -117,17 +120,22 @@ fn assemble<C: Core, D: Disk>(
     let descriptors = limits::raise_open_files().saturating_sub(DESCRIPTORS_RESERVED).max(1);
     let poll = Poll::new().map_err(system("poll"))?;
     let waker = Waker::new(poll.registry(), DISK).map_err(system("make a waker"))?;
+    let waker = Arc::new(waker);
     let address = settings.client_address;
     // Before recovery, which may take long: a taken port is known at once.
     let listener = Listener::bind(address, settings.backlog)
         .map_err(system(&format!("listen on {address}")))?;
     let address = listener.address();
+    let peers = match &settings.peers {
+        Some(peers) => Some(listen_to_peers(peers, &poll, &waker)?),
+        None => None,
+    };
     check_directories(&settings)?;
     let systemd = Systemd::from_environment();
     let (core, disk) = recover(Recovery {
         settings: &settings,
         config: Config { seed: chance(), ..settings.core.clone() },
-        waker: Arc::new(waker),
+        waker,
         systemd: &systemd,
     })?;
     let now = clock::now();
@@ -136,6 +144,7 @@ fn assemble<C: Core, D: Disk>(
         disk,
         poll,
         listener,
+        peers,
         clients: Clients::new(settings.limits.clone(), descriptors as usize),
         signals,
         systemd,
@@ -153,6 +162,20 @@ fn assemble<C: Core, D: Disk>(
     );
     server.announce();
     Ok(server)
+}
+
+fn listen_to_peers(
+    settings: &PeerSettings,
+    poll: &Poll,
+    waker: &Arc<Waker>,
+) -> Result<Box<Peers>, Failure> {
+    let listeners = peers::bind(settings).map_err(Failure::Peers)?;
+    let peers = Peers::new(settings, listeners, poll.registry(), Arc::clone(waker));
+    let peers = peers.map_err(system("register with the poll"))?;
+    for (port, address) in peers.addresses() {
+        log::info!("start: listening port={port:?} address={address}");
+    }
+    Ok(Box::new(peers))
 }
 
 /// Makes the data directories unless `datadir.autocreate` says not to. Exit 3 as Apache's server.

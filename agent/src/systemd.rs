@@ -54,6 +54,11 @@ impl Systemd {
         due
     }
 
+    /// The next line for `systemctl status` is due at once.
+    pub fn status_is_due(&mut self) {
+        self.status_ms = 0;
+    }
+
     /// Loading takes long: don't give up for another 30 seconds.
     pub fn loading(&self, line: &str) {
         self.tell(&[NotifyState::Status(line), NotifyState::ExtendTimeoutUsec(30_000_000)]);

@@ -197,6 +197,7 @@ fn run(overrides: &[(&str, &str)]) -> Running {
             disk: Memory::default(),
             poll: Poll::new().unwrap(),
             listener,
+            peers: None,
             clients: Clients::new(settings.limits.clone(), 1000),
             signals: Signals::open().unwrap(),
             systemd: Systemd::absent(),

@@ -2,13 +2,17 @@
 
 use std::fmt::{Display, Write};
 
+use zk_core::Now;
+
+use crate::admin::ensemble;
+use crate::admin::facts::Facts;
 use crate::admin::format::average;
 use crate::admin::view::Status;
 use crate::net::Clients;
 use crate::sys::limits;
 
-/// All lines. `uptime_ms`: since the server was started.
-pub fn text(version: &str, status: &Status, clients: &Clients, uptime_ms: i64) -> String {
+/// All lines.
+pub fn text(version: &str, status: &Status, clients: &Clients, facts: &Facts, now: Now) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: &dyn Display| {
         let _ = writeln!(out, "zk_{key}\t{value}");
@@ -16,7 +20,10 @@ pub fn text(version: &str, status: &Status, clients: &Clients, uptime_ms: i64) -
     let counters = &clients.counters;
     let (input_bytes, output_bytes) = clients.buffered_bytes();
     line("version", &version);
-    line("server_state", &"standalone");
+    line("server_state", &ensemble::mode(&status.standing));
+    if let Some(state) = ensemble::peer_state(&status.standing) {
+        line("peer_state", &state);
+    }
     line("ephemerals_count", &status.ephemerals);
     line("num_alive_connections", &clients.count());
     line("avg_latency", &average(&status.latency));
@@ -33,7 +40,7 @@ pub fn text(version: &str, status: &Status, clients: &Clients, uptime_ms: i64) -
     line("max_file_descriptor_count", &limits::open_files_max());
     line("open_file_descriptor_count", &limits::open_files());
     line("approximate_data_size", &status.data_bytes);
-    line("uptime", &uptime_ms);
+    line("uptime", &(now.mono_ms - facts.started_ms));
     line("connection_rejected", &counters.rejected);
     line("connection_drop_count", &counters.dropped);
     line("sessionless_connections_expired", &counters.handshake_late);
@@ -43,5 +50,10 @@ pub fn text(version: &str, status: &Status, clients: &Clients, uptime_ms: i64) -
     line("agent_output_overflows", &counters.output_overflows);
     line("agent_buffered_input_bytes", &input_bytes);
     line("agent_buffered_output_bytes", &output_bytes);
+    if let Some(facts) = &facts.ensemble {
+        for (name, number) in ensemble::figures(&status.standing, facts, now.mono_ms) {
+            line(name, &number);
+        }
+    }
     out
 }

@@ -5,9 +5,12 @@
 
 pub mod view;
 pub mod format;
+pub mod ensemble;
 pub mod environment;
+pub mod facts;
 pub mod metrics;
 pub mod words;
 
+pub use facts::Facts;
 pub use view::{ClientStatus, Latency, Status, View};
-pub use words::{Asked, Facts, answer};
+pub use words::{Asked, answer};

@@ -1,6 +1,7 @@
 //! What the core tells about itself.
 
 use zk_core::ConnId;
+use zk_core::replica::Standing;
 use zk_wire::Zxid;
 
 /// Times between the arrival of requests and their replies, in ms.
@@ -37,6 +38,8 @@ pub struct Status {
     pub watches: u64,
     /// Sessions.
     pub sessions: u64,
+    /// What it is to its ensemble.
+    pub standing: Standing,
 }
 
 /// One client's connection.

@@ -2,62 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 use zk_core::{ConnId, Now};
 
+use crate::admin::ensemble::{NOT_SERVING, Proposals};
+use crate::admin::facts::Facts;
 use crate::admin::format::{average, connections, expiry_sets, groups, peer, session};
 use crate::admin::view::View;
-use crate::admin::{environment, metrics};
+use crate::admin::{ensemble, environment, metrics};
 use crate::net::Clients;
-use crate::settings::{Settings, Whitelist, Word};
+use crate::settings::{Whitelist, Word};
 use crate::sys::date::Date;
-
-/// What doesn't change while the server runs, and the trace mask, which means nothing here.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// Where clients connect.
-    pub address: SocketAddr,
-    /// Absolute directory of the snapshots, as Apache names it.
-    pub data_dir: String,
-    /// Absolute directory of the log.
-    pub log_dir: String,
-    /// `tickTime` in ms.
-    pub tick_ms: i32,
-    /// Least and largest session timeout in ms.
-    pub timeouts_ms: (i32, i32),
-    /// As configured; -1 when not.
-    pub backlog: i32,
-    /// When the server was started, `Now::mono_ms`.
-    pub started_ms: i64,
-    /// Set by `stmk`, told by `gtmk`.
-    pub trace_mask: i64,
-}
-
-impl Facts {
-    /// Apache's mask at the start.
-    pub const TRACE_MASK: i64 = 306;
-
-    /// From the settings, and the address that was bound.
-    pub fn new(settings: &Settings, address: SocketAddr, now: Now) -> Facts {
-        let version_2 = |dir: &std::path::Path| {
-            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-            dir.join("version-2").display().to_string()
-        };
-        Facts {
-            address,
-            data_dir: version_2(&settings.data_dir),
-            log_dir: version_2(&settings.log_dir),
-            tick_ms: settings.core.tick_ms,
-            timeouts_ms: {
-                (settings.core.session_timeout_min_ms, settings.core.session_timeout_max_ms)
-            },
-            backlog: settings.backlog.unwrap_or(-1),
-            started_ms: now.mono_ms,
-            trace_mask: Facts::TRACE_MASK,
-        }
-    }
-}
+use zk_core::replica::Standing;
 
 /// The version as clients and operators parse it.
 pub fn version() -> String {
@@ -95,6 +51,15 @@ pub fn answer(
     if !whitelist.allows(word) {
         return format!("{word} is not executed because it is not in the whitelist.\n");
     }
+    let standing = core.status().standing;
+    let always = matches!(word, Word::Ruok | Word::Envi | Word::Gtmk | Word::Stmk | Word::Telnet);
+    if standing == Standing::Apart && !always {
+        return match word {
+            Word::Isro => "null".to_owned(),
+            Word::Hash => NOT_SERVING.trim_end().to_owned(),
+            _ => NOT_SERVING.to_owned(),
+        };
+    }
     match word {
         Word::Ruok => "imok".to_owned(),
         Word::Isro => "rw".to_owned(),
@@ -121,20 +86,19 @@ pub fn answer(
             mask.to_string()
         }),
         Word::Hash => hash(core),
-        Word::Mntr => {
-            let uptime_ms = now.mono_ms - facts.started_ms;
-            metrics::text(&version(), &core.status(), clients, uptime_ms)
-        }
+        Word::Mntr => metrics::text(&version(), &core.status(), clients, facts, now),
         Word::Srst => {
             core.reset_status();
             clients.reset_counters();
             "Server stats reset.\n".to_owned()
         }
-        Word::Srvr => format!("Zookeeper version: {}\n{}", version(), srvr(core, clients)),
+        Word::Srvr => {
+            format!("Zookeeper version: {}\n{}", version(), srvr(core, clients, facts))
+        }
         Word::Stat => {
             let mut out = format!("Zookeeper version: {}\nClients:\n", version());
             connections(&mut out, core, clients, false);
-            out + &srvr(core, clients)
+            out + &srvr(core, clients, facts)
         }
         Word::Wchs => {
             let (sessions, paths, watches) = core.watch_summary();
@@ -163,11 +127,14 @@ fn conf(facts: &Facts, clients: &Clients, (data_bytes, log_bytes): (u64, u64)) -
     line("minSessionTimeout", &least);
     line("maxSessionTimeout", &most);
     line("clientPortListenBacklog", &facts.backlog);
-    line("serverId", &0);
+    line("serverId", &facts.ensemble.as_ref().map_or(0, |ensemble| ensemble.me));
+    if let Some(ensemble) = &facts.ensemble {
+        out.push_str(ensemble.conf());
+    }
     out
 }
 
-fn srvr(core: &impl View, clients: &Clients) -> String {
+fn srvr(core: &impl View, clients: &Clients, facts: &Facts) -> String {
     let status = core.status();
     let latency = &status.latency;
     let mut out = String::new();
@@ -183,8 +150,12 @@ fn srvr(core: &impl View, clients: &Clients) -> String {
     let _ = writeln!(out, "Connections: {}", clients.count());
     let _ = writeln!(out, "Outstanding: {}", status.outstanding);
     let _ = writeln!(out, "Zxid: 0x{:x}", status.zxid.0);
-    let _ = writeln!(out, "Mode: standalone");
+    let _ = writeln!(out, "Mode: {}", ensemble::mode(&status.standing));
     let _ = writeln!(out, "Node count: {}", status.znodes);
+    if let (Standing::Leading(_), Some(facts)) = (status.standing, &facts.ensemble) {
+        let Proposals { last, min, max } = facts.proposals;
+        let _ = writeln!(out, "Proposal sizes last/min/max: {last}/{min}/{max}");
+    }
     out
 }
 

@@ -36,7 +36,7 @@ use crate::time::Now;
 use crate::tree::{DataTree, WatchTable};
 
 use self::ensemble::{Ensemble, Role};
-pub use status::{ConnStatus, ServerStats, Status};
+pub use status::{ConnStatus, LeadingStatus, ServerStats, Standing, Status};
 
 /// Zxids between two entries of the digest history (`hash`).
 const HISTORY_EVERY: i64 = 128;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use zk_wire::Zxid;
 
 use super::Replica;
+use super::ensemble::Role;
 use crate::conn::ConnStats;
 use crate::ids::ConnId;
 use crate::time::Now;
 use crate::tree::watch_table::mark;
+use crate::zab::leader::{Phase, Stage};
 
 /// Counts since the start or the last `srst`. Latencies in ms.
 #[derive(Clone, Debug)]
@@ -86,6 +88,39 @@ pub struct Status {
     pub outstanding: usize,
     /// Whether writes are accepted.
     pub disk_has_room: bool,
+}
+
+/// What a server is to its ensemble, for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It has none.
+    #[default]
+    Alone,
+    /// It serves nobody: it looks for a leader, or is on its way to lead or to follow one.
+    Apart,
+    /// It leads and serves.
+    Leading(LeadingStatus),
+    /// It follows and serves.
+    Following,
+    /// It observes and serves.
+    Observing,
+}
+
+/// What a leader has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeadingStatus {
+    /// Its epoch.
+    pub epoch: i64,
+    /// Learners that are connected.
+    pub learners: usize,
+    /// Voters among them that have everything.
+    pub synced_followers: usize,
+    /// Observers among them that have everything.
+    pub synced_observers: usize,
+    /// Followers without a vote that have everything.
+    pub synced_non_voting: usize,
+    /// Syncs of clients that wait for a quorum.
+    pub pending_syncs: usize,
 }
 
 /// One connection, for `cons`.
@@ -200,11 +235,41 @@ impl Replica {
     /// The epoch that this server leads, once it is established.
     pub fn leads(&self) -> Option<i64> {
         match self.ensemble.as_ref().map(|us| &us.role) {
-            Some(super::ensemble::Role::Leading(leader)) => {
-                let serves = leader.phase == crate::zab::leader::Phase::Serving;
+            Some(Role::Leading(leader)) => {
+                let serves = leader.phase == Phase::Serving;
                 serves.then_some(leader.epoch)
             }
             _ => None,
+        }
+    }
+
+    /// What this server is to its ensemble.
+    pub fn standing(&self) -> Standing {
+        let Some(us) = &self.ensemble else { return Standing::Alone };
+        match &us.role {
+            _ if !self.serving => Standing::Apart,
+            Role::Leading(leader) => {
+                let mut leading = LeadingStatus {
+                    epoch: leader.epoch,
+                    learners: leader.learners.len(),
+                    pending_syncs: leader.syncs.len(),
+                    ..LeadingStatus::default()
+                };
+                let synced = leader.learners.values().filter(|f| f.stage == Stage::Serving);
+                for learner in synced {
+                    if learner.observer {
+                        leading.synced_observers += 1;
+                    } else if us.members.is_voter(learner.sid) {
+                        leading.synced_followers += 1;
+                    } else {
+                        leading.synced_non_voting += 1;
+                    }
+                }
+                Standing::Leading(leading)
+            }
+            Role::Learning(learner) if learner.observer => Standing::Observing,
+            Role::Learning(_) => Standing::Following,
+            Role::Flushing | Role::Looking => Standing::Apart,
         }
     }
 

@@ -23,11 +23,6 @@ impl Output {
         self.len
     }
 
-    /// Whether nothing is to be sent.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
         self.len += bytes.len();
@@ -127,7 +122,7 @@ mod tests {
             sent.extend_from_slice(&piece);
             socket.room = (round * 53) % 4000;
             let done = output.flush(&mut socket).unwrap();
-            assert_eq!(done, output.is_empty());
+            assert_eq!(done, output.len() == 0);
             assert_eq!(output.len(), sent.len() - socket.taken.len());
         }
         socket.room = usize::MAX;

@@ -1,0 +1,144 @@
+//! What operators are told of the ensemble.
+
+use std::fmt::Write;
+
+use zk_core::Config;
+use zk_core::replica::Standing;
+
+use crate::settings::PeerSettings;
+
+/// The answer to words that need a server that serves.
+pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
+
+/// What doesn't change about this server's place in its ensemble, and the sizes of its proposals.
+#[derive(Clone, Debug)]
+pub struct EnsembleFacts {
+    /// The server's id.
+    pub me: i64,
+    /// Voters of the ensemble.
+    pub voters: usize,
+    /// The lines of `conf` behind those that every server has.
+    conf: String,
+    /// Sizes of proposals since it serves.
+    pub proposals: Proposals,
+    /// Since when it serves or doesn't, `Now::mono_ms`.
+    pub since_ms: i64,
+}
+
+/// Sizes of proposals in bytes; -1 before the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proposals {
+    /// The newest one's.
+    pub last: i64,
+    /// The smallest one's.
+    pub min: i64,
+    /// The largest one's.
+    pub max: i64,
+}
+
+impl Default for Proposals {
+    fn default() -> Proposals {
+        Proposals { last: -1, min: -1, max: -1 }
+    }
+}
+
+impl Proposals {
+    /// Counts one.
+    pub fn add(&mut self, bytes: usize) {
+        let bytes = bytes as i64;
+        self.last = bytes;
+        self.min = if self.min < 0 { bytes } else { self.min.min(bytes) };
+        self.max = self.max.max(bytes);
+    }
+}
+
+impl EnsembleFacts {
+    /// From the settings; `None` for a server that is alone.
+    pub fn new(core: &Config, peers: Option<&PeerSettings>, now_ms: i64) -> Option<EnsembleFacts> {
+        let (ensemble, peers) = (core.ensemble.as_ref()?, peers?);
+        let voters = ensemble.members.voters().count();
+        let ports = |places: &[(String, u16)]| {
+            let ports: Vec<String> = places.iter().map(|(_, port)| port.to_string()).collect();
+            ports.join("|")
+        };
+        let mut conf = String::new();
+        let _ = writeln!(conf, "initLimit={}", ensemble.init_ticks);
+        let _ = writeln!(conf, "syncLimit={}", ensemble.sync_ticks);
+        conf.push_str("electionAlg=3\n");
+        let _ = writeln!(conf, "electionPort={}", ports(&peers.election));
+        let _ = writeln!(conf, "quorumPort={}", ports(&peers.quorum));
+        let observes = !ensemble.members.is_voter(ensemble.me);
+        let _ = writeln!(conf, "peerType={}", i32::from(observes));
+        conf.push_str("membership: \n");
+        conf.push_str(&ensemble.members.text);
+        let proposals = Proposals::default();
+        Some(EnsembleFacts { me: ensemble.me, voters, conf, proposals, since_ms: now_ms })
+    }
+
+    /// The lines of `conf`, without a newline behind the last one.
+    pub fn conf(&self) -> &str {
+        &self.conf
+    }
+}
+
+/// The mode as `srvr` calls it.
+pub fn mode(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Alone => "standalone",
+        Standing::Apart => "looking",
+        Standing::Leading(_) => "leader",
+        Standing::Following => "follower",
+        Standing::Observing => "observer",
+    }
+}
+
+/// The lines of `mntr` about the ensemble, as names and numbers.
+pub fn figures(
+    standing: &Standing,
+    facts: &EnsembleFacts,
+    now_ms: i64,
+) -> Vec<(&'static str, i64)> {
+    let mut out = vec![("quorum_size", facts.voters as i64)];
+    if let Standing::Leading(leading) = standing {
+        out.extend([
+            ("learners", leading.learners as i64),
+            ("synced_followers", leading.synced_followers as i64),
+            ("synced_non_voting_followers", leading.synced_non_voting as i64),
+            ("synced_observers", leading.synced_observers as i64),
+            ("pending_syncs", leading.pending_syncs as i64),
+            ("leader_uptime", now_ms - facts.since_ms),
+            ("last_proposal_size", facts.proposals.last),
+            ("max_proposal_size", facts.proposals.max),
+            ("min_proposal_size", facts.proposals.min),
+        ]);
+    }
+    out
+}
+
+/// `zk_peer_state` of `mntr`; none for a server that is alone.
+pub fn peer_state(standing: &Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Alone => None,
+        Standing::Apart => Some("looking"),
+        Standing::Leading(_) => Some("leading - broadcast"),
+        Standing::Following => Some("following - broadcast"),
+        Standing::Observing => Some("observing - broadcast"),
+    }
+}
+
+/// What the service manager is told of the role.
+pub fn role_line(standing: &Standing, facts: &EnsembleFacts, now_ms: i64) -> String {
+    let apart_s = (now_ms - facts.since_ms) / 1000;
+    match standing {
+        Standing::Alone => "standalone".to_owned(),
+        Standing::Apart => format!("no quorum for {apart_s} s"),
+        Standing::Leading(leading) => format!(
+            "leading epoch {}, {}/{} followers synced",
+            leading.epoch,
+            leading.synced_followers,
+            facts.voters.saturating_sub(1)
+        ),
+        Standing::Following => "following".to_owned(),
+        Standing::Observing => "observing".to_owned(),
+    }
+}
