@@ -116,7 +116,7 @@ impl Replica {
     /// When the ensemble has something to do.
     pub(super) fn ensemble_deadline(&self) -> i64 {
         match &self.ensemble {
-            Some(us) if matches!(us.role, Role::Flushing) && self.is_flushed() => i64::MIN,
+            Some(us) if matches!(us.role, Role::Flushing) && self.is_flushed() => 0,
             Some(us) => us.deadline_ms(),
             None => i64::MAX,
         }

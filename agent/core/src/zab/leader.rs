@@ -10,6 +10,10 @@ use zk_wire::Zxid;
 use super::{Electorate, Sid};
 use crate::ids::PeerId;
 
+/// How long a leader to whom nobody comes waits before it asks again who leads, in ms: the others may
+/// have settled on somebody else.
+const ALONE_MS: i64 = 2_000;
+
 /// How far a leader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -133,6 +137,8 @@ pub struct Leader {
     pub next_half_tick_ms: i64,
     /// When the phase has to be over.
     pub phase_due_ms: i64,
+    begun_ms: i64,
+    phase_ms: i64,
     /// Round of the newest pings.
     pub round: u64,
     /// Syncs that wait.
@@ -155,7 +161,9 @@ impl Leader {
             committed: Zxid::NONE,
             half_ticks: 0,
             next_half_tick_ms: now_ms,
-            phase_due_ms: now_ms + phase_ms,
+            begun_ms: now_ms,
+            phase_ms,
+            phase_due_ms: now_ms + phase_ms.min(ALONE_MS),
             round: 0,
             syncs: VecDeque::new(),
         };
@@ -167,7 +175,9 @@ impl Leader {
     pub fn report(&mut self, sid: Sid, accepted: i64) {
         if self.phase == Phase::Discovery {
             self.epoch = self.epoch.max(accepted + 1);
-            self.reports.insert(sid);
+            if self.reports.insert(sid) && sid != self.me {
+                self.phase_due_ms = self.begun_ms + self.phase_ms;
+            }
         }
     }
 
