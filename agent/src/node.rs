@@ -12,11 +12,11 @@ use zk_wire::{StatPersisted, Zxid};
 use crate::admin::view::{ClientStatus, Latency, Status, View};
 use crate::disk::writer::LogStats;
 use crate::disk::{
-    self, DataDir, DiskError, EXIT_DISK, LogWriter, Replay, Report, SnapshotOptions, SnapshotWriter,
+    self, DataDir, DiskError, LogWriter, Replay, Report, SnapshotOptions, SnapshotWriter,
 };
 use crate::server::{Core, Disk, DiskReport};
 use crate::start::{Failure, Recovery};
-use crate::sys::{clock, sigbus};
+use crate::sys::clock;
 use crate::systemd::Progress;
 
 /// The core, with the time of the last step.
@@ -319,7 +319,6 @@ fn data_failure(error: DiskError) -> Failure {
 pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     let Recovery { settings, config, waker, systemd } = recovery;
     let now = clock::now();
-    sigbus::install(EXIT_DISK).map_err(|e| Failure::System("handle SIGBUS".to_owned(), e))?;
     let logs = (settings.log_dir != settings.data_dir).then_some(settings.log_dir.as_path());
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
     let opened = DataDir::open(&settings.data_dir, logs, 0, now.wall_ms);

@@ -244,3 +244,24 @@ fn closing_without_room_says_what_is_not_written() {
     assert!(recovery.last < Zxid(8000));
     assert_txns(&state, 1..=recovery.last.0, 1000);
 }
+
+/// Goal: a write that fails is reported as the end, and nothing of it or after it is durable.
+/// Method: the segment is `/dev/full`, which refuses every write.
+#[test]
+fn a_failed_write_is_the_end() {
+    let test = TestDir::new("failed");
+    let (_dir, recovery, _) = recover_all(&test.0).unwrap();
+    let mut position = recovery.log;
+    let made = position.site.make(1, 1 << 20, &|| ()).unwrap();
+    let path = test.0.join("full");
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    position.current = Some((path, made.header, super::segment::RECORDS_START));
+    let mut log = Log::start_at(position);
+    log.writer.append(Zxid(1), &txn(1, 100));
+    log.writer.submit();
+    let report = log.wait(|report| !matches!(report, Report::Space(_)));
+    let Report::Failed { error } = report else { panic!("{report:?}") };
+    assert!(error.contains("cannot write") && error.contains("os error 28"), "{error}");
+    log.writer.append(Zxid(2), &txn(2, 100));
+    assert!(log.writer.close().is_err());
+}

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod report;
 pub mod record;
 pub mod source;
+pub mod log_file;
 pub mod segment;
 pub mod scan;
 pub mod prepare;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use zk_wire::Zxid;
 
 use super::layout::{segment_path, spare_path, temporary_path};
+use super::log_file::LogFile;
 use super::segment::{Header, RECORDS_START, SegmentInfo};
 use crate::sys::file::{allocate, random_u64, sync_dir};
 
@@ -24,7 +25,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Zeros written between two pauses.
 const ZEROS_BYTES: u64 = 1 << 20;
 /// Zeros written at once. The page cache keeps what is written at once in one piece, and a sync
-/// writes whole pieces: with a MiB at once, each sync of one record would write a MiB.
+/// writes whole pieces: with a MiB at once, each sync of one record would write a MiB where direct
+/// writes are refused.
 const PAGE_BYTES: usize = 4096;
 /// Pause after each of these, so that the log's syncs get their turn on the disk.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -38,8 +40,8 @@ const STACK_BYTES: usize = 128 << 10;
 pub struct Prepared {
     /// Where it is.
     pub path: PathBuf,
-    /// Open for reading and writing.
-    pub file: File,
+    /// Open for the log.
+    pub file: LogFile,
     /// Its header.
     pub header: Header,
 }
@@ -51,6 +53,8 @@ pub struct Site {
     pub dir: PathBuf,
     /// Goes into each header.
     pub cluster: u128,
+    /// Whether a record is on the disk when its write returns (`forceSync`).
+    pub force_sync: bool,
 }
 
 impl Site {
@@ -62,7 +66,8 @@ impl Site {
         let path = segment_path(&self.dir, serial);
         let temporary = temporary_path(&path);
         let header = self.header(serial, size.next_multiple_of(RECORDS_START))?;
-        let made = fill(&temporary, &header, pause).and_then(|file| {
+        let made = fill(&temporary, &header, pause).and_then(|()| {
+            let file = LogFile::open(&temporary, self.force_sync)?;
             fs::rename(&temporary, &path)?;
             sync_dir(&self.dir)?;
             Ok(file)
@@ -82,6 +87,7 @@ impl Site {
         let header = self.header(serial, file.metadata()?.len())?;
         file.write_all_at(&header.encode(), 0)?;
         file.sync_all()?;
+        let file = LogFile::open(spare, self.force_sync)?;
         let path = segment_path(&self.dir, serial);
         fs::rename(spare, &path)?;
         sync_dir(&self.dir)?;
@@ -95,7 +101,7 @@ impl Site {
     }
 }
 
-fn fill(path: &Path, header: &Header, pause: &dyn Fn()) -> io::Result<File> {
+fn fill(path: &Path, header: &Header, pause: &dyn Fn()) -> io::Result<()> {
     let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
     allocate(&file, header.size)?;
     let zeros = [0u8; PAGE_BYTES];
@@ -112,8 +118,7 @@ fn fill(path: &Path, header: &Header, pause: &dyn Fn()) -> io::Result<File> {
         }
     }
     file.write_all_at(&header.encode(), 0)?;
-    file.sync_all()?;
-    Ok(file)
+    file.sync_all()
 }
 
 /// The thread and what it is asked for.
@@ -380,14 +385,14 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("zk-agent-prep-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
-        Site { dir, cluster: 5 }
+        Site { dir, cluster: 5, force_sync: true }
     }
 
     #[test]
     fn a_segment_is_made_grown_and_recycled() {
         let site = site("life");
         let first = site.make(1, 1 << 20, &|| ()).unwrap();
-        assert_eq!(Header::read(&first.file).unwrap(), Ok(first.header));
+        assert_eq!(Header::read(&File::open(&first.path).unwrap()).unwrap(), Ok(first.header));
         let info = SegmentInfo { serial: 1, first: Some(Zxid(1)), size: 1 << 20, path: first.path };
         let wake = Arc::new(|| ());
         let preparer = Preparer::start(site.clone(), vec![info], Vec::new(), wake).unwrap();

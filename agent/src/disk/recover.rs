@@ -113,7 +113,7 @@ fn open_segments(dir: &DataDir) -> Result<Vec<Opened>> {
             return Err(DiskError::Identity { path, detail: detail.into() });
         }
         // Only what is on disk counts, so it is put there before it is looked at. (After a failed
-        // sync, `Segment::sync` made sure that the page cache holds nothing but what is there.)
+        // write, `LogFile` made sure that the page cache holds nothing but what is there.)
         file.sync_data().context("sync", &path)?;
         opened.push(Opened { path, file, header, first: None });
     }
@@ -282,7 +282,8 @@ fn settle(
     last: Zxid,
     notes: &mut Vec<String>,
 ) -> Result<LogPosition> {
-    let site = Site { dir: dir.logs().to_owned(), cluster: dir.identity().cluster };
+    let (dir_path, cluster) = (dir.logs().to_owned(), dir.identity().cluster);
+    let site = Site { dir: dir_path, cluster, force_sync: true };
     let fresh = End { index: from, offset: RECORDS_START, dirty: false, dropped: 0 };
     let end = outcome.end.unwrap_or(fresh);
     let mut current = None;

@@ -1,12 +1,12 @@
 //! The log as the loop writes it: batches in, one sync each, a word when it is done.
 //!
 //! The loop drafts records into a buffer and hands it over once a turn; the thread takes all
-//! buffers that have come in while it was syncing, copies them into the mapped segment and syncs
-//! once. Nothing is reported durable before the sync that covers it has returned. A failed sync is
-//! the end: nothing is written after it. Buffers are recycled; there is no allocation once warm.
+//! buffers that have come in while it was writing, and writes them as one piece that is durable
+//! when the call returns. Nothing is reported durable before the write that covers it has returned.
+//! A failed write is the end: nothing is written after it. Buffers are recycled; there is no
+//! allocation once warm.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -16,6 +16,7 @@ use std::time::Instant;
 use zk_wire::Zxid;
 
 use super::error::{Context, Result};
+use super::log_file::LogFile;
 use super::prepare::{Prepared, Preparer, Site};
 use super::record::{self, Kind};
 use super::report::Report;
@@ -49,7 +50,7 @@ pub struct LogPosition {
 /// What the log's thread has done so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct LogStats {
-    /// Syncs that returned.
+    /// Synced writes that returned.
     pub syncs: u64,
     /// Time they took in all, in µs.
     pub sync_us: u64,
@@ -112,7 +113,7 @@ impl LogWriter {
     /// Opens or makes the current segment and starts the threads.
     ///
     /// - `force_sync`: false gives up durability (`forceSync=no`): a txn counts as durable once it
-    ///   is copied.
+    ///   is in the page cache.
     /// - `wake`: called by the threads whenever there may be something in `take_reports`; it must
     ///   not block.
     ///
@@ -123,13 +124,13 @@ impl LogWriter {
         force_sync: bool,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Result<LogWriter> {
-        let LogPosition { site, last, current, mut segments, spares } = position;
+        let LogPosition { mut site, last, current, mut segments, spares } = position;
+        site.force_sync = force_sync;
         let dir = site.dir.clone();
         let segment = match current {
             Some((path, header, at)) => {
-                let file = File::options().read(true).write(true).open(&path);
-                let file = file.context("open", &path)?;
-                Segment::open(path, file, header, at).context("map", &dir)?
+                let file = LogFile::open(&path, force_sync).context("open", &path)?;
+                Segment::open(path, file, header, at).context("read the log in", &dir)?
             }
             None => {
                 let serial = segments.last().map_or(1, |segment| segment.serial + 1);
@@ -138,7 +139,7 @@ impl LogWriter {
                 let size = header.size;
                 segments.push(SegmentInfo { serial, first: None, size, path: path.clone() });
                 let at = super::segment::RECORDS_START;
-                Segment::open(path, file, header, at).context("map", &dir)?
+                Segment::open(path, file, header, at).context("open a segment in", &dir)?
             }
         };
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
@@ -341,9 +342,9 @@ struct Worker {
     roll: bool,
     /// The preparer knows the first txn of the current segment.
     first_known: bool,
-    /// The newest txn in the map.
+    /// The newest txn that the segment has taken.
     copied: Zxid,
-    /// The newest txn that a sync has covered: the watermark.
+    /// The newest txn that is durable: the watermark.
     synced: Zxid,
     /// What there was when the thread started.
     started_at: Zxid,
@@ -418,7 +419,7 @@ impl Worker {
         true
     }
 
-    /// Seals the records for their places and copies them, into further segments where needed.
+    /// Seals the records for their places and appends them, in further segments where needed.
     fn copy(&mut self, batch: &mut [u8]) -> std::result::Result<(), Ending> {
         let (mut start, mut at) = (0, 0);
         while at < batch.len() {
@@ -427,7 +428,7 @@ impl Worker {
             // A segment without a txn is as good as a new one.
             self.roll &= self.first_known;
             if self.roll || pending + bytes as u64 > self.segment.free_bytes() {
-                self.segment.append(&batch[start..at]);
+                self.append(&batch[start..at])?;
                 start = at;
                 self.change_segment(bytes as u64)?;
                 continue;
@@ -442,8 +443,12 @@ impl Worker {
             }
             at += bytes;
         }
-        self.segment.append(&batch[start..]);
-        Ok(())
+        self.append(&batch[start..])
+    }
+
+    fn append(&mut self, records: &[u8]) -> std::result::Result<(), Ending> {
+        let result = self.segment.append(records);
+        result.map_err(|error| failed("write", &self.segment.path, &error))
     }
 
     /// Goes on in the next segment, once the current one is durable: a record of the new one
@@ -458,8 +463,7 @@ impl Worker {
         let size = super::segment::RECORDS_START + record_bytes;
         let next = self.preparer.take(old.serial + 1, size).ok_or(Ending::Stopped)?;
         let Prepared { path, file, header } = next;
-        self.segment = Segment::open(path.clone(), file, header, super::segment::RECORDS_START)
-            .map_err(|error| failed("map", &path, &error))?;
+        self.segment.change(path, file, header);
         self.first_known = false;
         self.preparer.request(header.serial + 1, next_size(&header, filled));
         self.shared.reserve_bytes.store(reserve(&header), Ordering::Release);
@@ -470,6 +474,9 @@ impl Worker {
     fn sync(&mut self) -> std::result::Result<(), Ending> {
         if self.force_sync {
             self.sync_now()?;
+        } else {
+            let result = self.segment.write();
+            result.map_err(|error| failed("write", &self.segment.path, &error))?;
         }
         self.shared.durable.store(self.copied.0, Ordering::Release);
         Ok(())
@@ -477,7 +484,7 @@ impl Worker {
 
     fn sync_now(&mut self) -> std::result::Result<(), Ending> {
         let start = Instant::now();
-        self.segment.sync().map_err(|error| failed("sync", &self.segment.path, &error))?;
+        self.segment.sync().map_err(|error| failed("write", &self.segment.path, &error))?;
         self.synced = self.copied;
         let us = start.elapsed().as_micros() as u64;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
@@ -495,7 +502,7 @@ impl Worker {
         if fits && self.synced > self.started_at && self.first_known {
             let offset = self.segment.at();
             record::seal(&mut mark, self.segment.header.salt, offset, self.synced);
-            self.segment.append(&mark);
+            self.append(&mark)?;
             self.sync_now()?;
         }
         Ok(())

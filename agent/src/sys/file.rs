@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, PosixFadviseAdvice};
+use nix::fcntl::{FallocateFlags, FcntlArg, Flock, FlockArg, OFlag, PosixFadviseAdvice, fcntl};
 
 /// An exclusive lock on a file; given back when dropped or when the process ends.
 #[derive(Debug)]
@@ -38,6 +38,25 @@ pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
         Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// The flags that a file is open with, as `open` takes them.
+///
+/// # Errors
+/// What `fcntl` says.
+pub fn flags(file: &File) -> io::Result<libc::c_int> {
+    Ok(fcntl(file, FcntlArg::F_GETFL)?)
+}
+
+/// Lets a file that was opened with `O_DIRECT` go through the page cache from now on. All other
+/// flags stay.
+///
+/// # Errors
+/// What `fcntl` says.
+pub fn leave_direct(file: &File) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(flags(file)?) - OFlag::O_DIRECT;
+    fcntl(file, FcntlArg::F_SETFL(flags))?;
+    Ok(())
 }
 
 /// Makes the names in a directory durable.

@@ -4,8 +4,6 @@
 //! used for.
 
 pub mod file;
-pub mod map;
-pub mod sigbus;
 pub mod clock;
 pub mod date;
 pub mod limits;
