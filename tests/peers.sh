@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # peers.sh - installs the genuine servers and clients that the tests hold ours against, by Debian's
 # packages and by pip. Idempotent. Needs root.
-#   Debian   ZooKeeper 3.8: server, Java shell (zookeeper), C shell and load_gen (zookeeper-bin)
-#   $ZKPEER  (/opt/zkpeer) zk39/*.jar: Apache ZooKeeper 3.9, from the jars that pyspark carries
+#   Debian   ZooKeeper 3.8: server, Java shell (zookeeper), C shell and load_gen (zookeeper-bin);
+#            Java and Go to build clients with, and a Go client
+#   $ZKPEER  (/opt/zkpeer) zk39/*.jar: Apache ZooKeeper 3.9 and Curator, from the jars that pyspark
+#            carries; node/: the Node clients of tests/clients/node/package.json
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 root=${ZKPEER:-/opt/zkpeer}
 pyspark=${PYSPARK:-4.3.0}
 
 missing=()
 for package in zookeeper libzookeeper-java zookeeper-bin libzookeeper-mt-dev gcc e2fsprogs util-linux \
-    mount python3 python3-venv python3-pip; do
+    mount python3 python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++; do
     dpkg -s "$package" > /dev/null 2>&1 || missing+=("$package")
 done
-command -v java > /dev/null || missing+=(openjdk-17-jre-headless)
+command -v javac > /dev/null || missing+=(openjdk-17-jdk-headless)
+command -v node > /dev/null || missing+=(nodejs)
+command -v npm > /dev/null || missing+=(npm)
 if [ ${#missing[@]} -gt 0 ]; then
     apt-get update -q
     # The packages' own daemons must not start.
@@ -25,7 +30,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
 
-if ! compgen -G "$root/zk39/zookeeper-3.9.*.jar" > /dev/null; then
+if ! compgen -G "$root/zk39/zookeeper-3.9.*.jar" > /dev/null ||
+    ! compgen -G "$root/zk39/curator-recipes-*.jar" > /dev/null; then
     mkdir -p "$root/zk39"
     work=$(mktemp -d)
     pip download -q --no-deps --no-build-isolation -d "$work" "pyspark==$pyspark" ||
@@ -33,10 +39,10 @@ if ! compgen -G "$root/zk39/zookeeper-3.9.*.jar" > /dev/null; then
     python3 - "$work" "$root/zk39" <<'PY'
 import glob, os, re, shutil, sys, tarfile, zipfile
 
-# What QuorumPeerMain needs, without the admin server's.
+# What QuorumPeerMain needs, without the admin server's, and Curator.
 wanted = re.compile(
-    r"/jars/((zookeeper|zookeeper-jute|audience-annotations|slf4j-api|log4j-api|log4j-core|"
-    r"log4j-slf4j2-impl|metrics-core|snappy-java|commons-cli|commons-io|jackson-annotations|"
+    r"/jars/((zookeeper|zookeeper-jute|curator-client|curator-framework|curator-recipes|"
+    r"audience-annotations|slf4j-api|log4j-api|log4j-core|log4j-slf4j2-impl|metrics-core|snappy-java|commons-cli|commons-io|jackson-annotations|"
     r"jackson-core|jackson-databind|netty-(buffer|codec|codec-base|common|handler|resolver|transport|"
     r"transport-classes-epoll|transport-native-unix-common))-[0-9][^/]*\.jar)$"
 )
@@ -58,5 +64,16 @@ else:
                     shutil.copyfileobj(jar, out)
 PY
     rm -rf "$work"
+fi
+
+# One of the two is C++ on Apache's C client, and is built here.
+if ! cmp -s "$here/clients/node/package.json" "$root/node/package.json"; then
+    work=$(mktemp -d)
+    cp "$here/clients/node/package.json" "$work"
+    (cd "$work" && npm install --no-audit --no-fund --no-package-lock --loglevel=error)
+    (cd "$work" && node -e 'require("zookeeper"), require("node-zookeeper-client")')
+    rm -rf "$root/node"
+    mv "$work" "$root/node"
+    chmod 755 "$root/node"
 fi
 ls "$root"/zk39/zookeeper-3.9.*.jar /usr/share/java/zookeeper.jar

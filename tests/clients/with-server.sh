@@ -3,6 +3,7 @@
 # its address in ZK_ADDRESS and its file of settings in ZK_CONFIG, and stops the server. The exit code
 # is that of the command.
 #   ZK_AGENT_BIN  our server (ours)         ZKPEER  directory above zk39/ (apache), /opt/zkpeer
+#   SERVER_LINES  more lines of settings    SERVER_FLAGS  JVM properties, as -Dname=value
 set -euo pipefail
 target=${1:?ours or apache}
 shift
@@ -25,12 +26,14 @@ clientPortAddress=127.0.0.1
 admin.enableServer=false
 4lw.commands.whitelist=*
 extendedTypesEnabled=true
+${SERVER_LINES-}
 CFG
 mkdir "$work/data"
 case $target in
-ours) "${ZK_AGENT_BIN:?the server to test}" --config "$work/zoo.cfg" > "$work/out" 2>&1 & ;;
+ours) JVMFLAGS=${SERVER_FLAGS-} "${ZK_AGENT_BIN:?the server to test}" --config "$work/zoo.cfg" > "$work/out" 2>&1 & ;;
 apache)
-    java -Xmx512m -cp "${ZKPEER:-/opt/zkpeer}/zk39/*" \
+    # shellcheck disable=SC2086  # one word for each property
+    java -Xmx512m ${SERVER_FLAGS-} -cp "${ZKPEER:-/opt/zkpeer}/zk39/*" \
         org.apache.zookeeper.server.quorum.QuorumPeerMain "$work/zoo.cfg" > "$work/out" 2>&1 &
     ;;
 *) echo "with-server.sh: $target is neither ours nor apache" >&2; exit 2 ;;

@@ -158,6 +158,13 @@ impl Segment {
         Ok(Segment { header, path, file, buffer, aligned, start, filled, pending: false })
     }
 
+    /// Goes on at the beginning of another prepared segment. The buffer is kept.
+    pub fn change(&mut self, path: PathBuf, file: LogFile, header: Header) {
+        assert!(!self.pending, "what the old segment was given is written before it is left");
+        (self.path, self.file, self.header) = (path, file, header);
+        (self.start, self.filled) = (RECORDS_START, 0);
+    }
+
     /// Offset of the next record.
     pub fn at(&self) -> u64 {
         self.start + self.filled as u64

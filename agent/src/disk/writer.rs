@@ -463,8 +463,7 @@ impl Worker {
         let size = super::segment::RECORDS_START + record_bytes;
         let next = self.preparer.take(old.serial + 1, size).ok_or(Ending::Stopped)?;
         let Prepared { path, file, header } = next;
-        self.segment = Segment::open(path.clone(), file, header, super::segment::RECORDS_START)
-            .map_err(|error| failed("open", &path, &error))?;
+        self.segment.change(path, file, header);
         self.first_known = false;
         self.preparer.request(header.serial + 1, next_size(&header, filled));
         self.shared.reserve_bytes.store(reserve(&header), Ordering::Release);

@@ -19,6 +19,7 @@ mod k_quota;
 mod l_words;
 mod o_config;
 mod o_data;
+mod o_old;
 
 /// A started server, or the end of the test where its tools are missing.
 macro_rules! server {
