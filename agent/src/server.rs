@@ -15,6 +15,7 @@ use zk_core::{ConnId, Effect, Effects, Event, Now};
 use zk_wire::Zxid;
 
 use crate::admin::{self, Asked, Facts, View};
+use crate::audit::AuditLog;
 use crate::net::batch::Batch;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Item, Listener, client_port};
@@ -130,6 +131,8 @@ pub struct Parts<C, D> {
     pub signals: Signals,
     /// The service manager.
     pub systemd: Systemd,
+    /// Where changes are told.
+    pub audit: AuditLog,
     /// The throttle of handshakes.
     pub throttle: Throttle,
     /// Four-letter words that are answered.
@@ -188,6 +191,7 @@ impl<C: Core, D: Disk> Server<C, D> {
     /// Tells the service manager that clients are served.
     pub fn announce(&mut self) {
         self.parts.systemd.ready();
+        self.parts.audit.started();
         self.tell_status();
     }
 
@@ -467,7 +471,7 @@ impl<C: Core, D: Disk> Server<C, D> {
 
     /// Carries out what the core said, in order, and forgets it.
     fn carry_out(&mut self) {
-        let Parts { clients, disk, .. } = &mut self.parts;
+        let Parts { clients, disk, audit, .. } = &mut self.parts;
         let Effects { list, bytes } = &mut self.effects;
         // The common case of a batch of reads: one send, which needs no copy. When txns wait to be
         // handed to the log writer, replies can wait too: the disk is slower.
@@ -494,6 +498,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     disk.snapshot_piece(&bytes[piece], last);
                 }
                 Effect::Log { level, line } => log_line(level, &line),
+                Effect::Audit(line) => audit.change(&line),
             }
         }
         bytes.clear();
@@ -511,6 +516,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Told::Stop => {
                     log::info!("server: stopping clients={}", self.parts.clients.count());
                     self.parts.systemd.stopping();
+                    self.parts.audit.stopping();
                     self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);
                 }
             }

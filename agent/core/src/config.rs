@@ -52,6 +52,8 @@ pub struct Config {
     pub snapshot_txns: u32,
     /// Bytes of log after which a snapshot is due, between half and all of it; 0 for no limit.
     pub snapshot_log_bytes: u64,
+    /// Whether changes are told for the audit log (`audit.enable`).
+    pub audit: bool,
     /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
     pub emulate_353_ttl: bool,
 }
@@ -80,6 +82,7 @@ impl Default for Config {
             container_never_used_ms: 300_000,
             snapshot_txns: 100_000,
             snapshot_log_bytes: 4 << 30,
+            audit: false,
             emulate_353_ttl: false,
         }
     }

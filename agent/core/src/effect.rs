@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use zk_wire::Zxid;
 
+use crate::audit::Audit;
 use crate::event::ConnId;
 
 /// One thing to do. Byte ranges point into [`Effects::bytes`].
@@ -57,6 +58,8 @@ pub enum Effect {
         /// One line, without client data.
         line: String,
     },
+    /// A line of the audit log; only with `Config::audit`.
+    Audit(Box<Audit>),
 }
 
 /// How loud a log line is.
@@ -106,6 +109,11 @@ impl Effects {
             return;
         }
         self.list.push(Effect::Send { conn, frames: start..end });
+    }
+
+    /// Adds lines for the audit log.
+    pub fn audit(&mut self, lines: Vec<Audit>) {
+        self.list.extend(lines.into_iter().map(|line| Effect::Audit(Box::new(line))));
     }
 
     /// Adds a line for the log.

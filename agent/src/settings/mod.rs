@@ -133,6 +133,7 @@ impl fmt::Display for Settings {
         }
         writeln!(f, "skipACL={}", if core.skip_acl { "yes" } else { "no" })?;
         writeln!(f, "enforceQuota={}", core.enforce_quota)?;
+        writeln!(f, "audit.enable={}", core.audit)?;
         writeln!(f, "digest.enabled={}", core.digest_enabled)?;
         writeln!(f, "4lw.commands.whitelist={}", self.whitelist)?;
         writeln!(f, "agent.logLevel={}", self.log_level.as_str().to_ascii_lowercase())

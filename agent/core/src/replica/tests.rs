@@ -66,7 +66,10 @@ impl Driver {
                 Effect::SnapshotBytes { piece, .. } => {
                     self.pieces.push(effects.bytes[piece.clone()].to_vec());
                 }
-                Effect::Pause { .. } | Effect::Resume { .. } | Effect::Log { .. } => {}
+                Effect::Pause { .. }
+                | Effect::Resume { .. }
+                | Effect::Log { .. }
+                | Effect::Audit(_) => {}
             }
         }
         if let Some(zxid) = durable.filter(|_| !self.hold) {

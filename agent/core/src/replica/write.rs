@@ -11,6 +11,7 @@ use zk_wire::request::{
 use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid};
 
 use super::Replica;
+use crate::audit::Asked;
 use crate::conn::Waiting;
 use crate::effect::{Effect, Effects, Level};
 use crate::event::ConnId;
@@ -24,6 +25,8 @@ struct Asker<'a> {
     session: i64,
     xid: i32,
     ids: &'a [Id],
+    /// For the audit log.
+    asked: Option<Box<Asked>>,
 }
 
 /// What became of a request's record.
@@ -108,7 +111,12 @@ impl Replica {
         let (serial, session) = (conn.serial, conn.session);
         let ids = std::mem::take(&mut conn.ids);
         let client = Some((id, serial));
-        let asker = Asker { client, session, xid: header.xid, ids: &ids };
+        let asked = match self.config.audit {
+            true => Asked::of(header.op, reader.clone(), &ids, conn.peer),
+            false => None,
+        };
+        let undecodable = asked.clone();
+        let asker = Asker { client, session, xid: header.xid, ids: &ids, asked };
         let closing = self.sessions.find(session).is_none_or(|session| session.closing);
         let made = match closing {
             true => {
@@ -121,6 +129,9 @@ impl Replica {
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         conn.ids = ids;
         if !made {
+            if let Some(asked) = undecodable {
+                effects.audit(asked.lines(session, None));
+            }
             return self.refuse(now, id, header, Code::MARSHALLING_ERROR, effects);
         }
         conn.waiting.push_back(Waiting::Write);
@@ -141,7 +152,7 @@ impl Replica {
         effects: &mut Effects,
     ) {
         let serial = self.conn(id).expect("the caller has it").serial;
-        let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[] };
+        let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[], asked: None };
         self.make(now, asker, Op::CREATE_SESSION, effects, |_, out| {
             out.put_int(timeout_ms);
             Made::Body { digest: true }
@@ -150,7 +161,7 @@ impl Replica {
 
     /// The end of a session that was not heard of for too long.
     pub(super) fn write_expire(&mut self, now: Now, session: i64, effects: &mut Effects) {
-        let asker = Asker { client: None, session, xid: 0, ids: &[] };
+        let asker = Asker { client: None, session, xid: 0, ids: &[], asked: None };
         self.make(now, asker, Op::CLOSE_SESSION, effects, |preparer, out| Made::Body {
             digest: preparer.close_session(out),
         });
@@ -160,7 +171,7 @@ impl Replica {
 
     /// The end of a container or TTL znode. Nothing happens if it is not one any more.
     pub(super) fn write_reap(&mut self, now: Now, path: &str, effects: &mut Effects) {
-        let asker = Asker { client: None, session: 0, xid: 0, ids: &[] };
+        let asker = Asker { client: None, session: 0, xid: 0, ids: &[], asked: None };
         self.make(now, asker, Op::DELETE_CONTAINER, effects, |preparer, out| {
             match preparer.reap(path, out) {
                 Ok(()) => Made::Body { digest: true },
@@ -236,7 +247,8 @@ impl Replica {
         assert!(zxid > self.logged, "txns are made in order");
         self.logged = zxid;
         let bytes = &effects.bytes[txn.clone()];
-        self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
+        let entry = self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
+        entry.asked = asker.asked;
         self.snapshot.count(bytes.len());
         effects.list.push(Effect::Append { zxid, txn });
     }
