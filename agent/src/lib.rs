@@ -8,6 +8,7 @@
 pub mod sys;
 pub mod settings;
 pub mod report;
+pub mod audit;
 pub mod disk;
 pub mod net;
 pub mod admin;

@@ -17,6 +17,7 @@ use zk_core::effect::Level;
 use zk_core::{ConnId, Effect, Effects, Event, Now};
 
 use crate::admin::{self, Asked, Facts};
+use crate::audit::AuditLog;
 use crate::net::batch::Batch;
 use crate::net::peers::TOKENS;
 use crate::net::throttle::Throttle;
@@ -81,6 +82,8 @@ pub struct Parts<C, D> {
     pub signals: Signals,
     /// The service manager.
     pub systemd: Systemd,
+    /// Where changes are told.
+    pub audit: AuditLog,
     /// The throttle of handshakes.
     pub throttle: Throttle,
     /// Four-letter words that are answered.
@@ -139,6 +142,7 @@ impl<C: Core, D: Disk> Server<C, D> {
     /// Tells the service manager that clients are served.
     pub fn announce(&mut self) {
         self.parts.systemd.ready();
+        self.parts.audit.started();
         self.tell_status();
     }
 
@@ -418,7 +422,7 @@ impl<C: Core, D: Disk> Server<C, D> {
 
     /// Carries out what the core said, in order, and forgets it.
     fn carry_out(&mut self) {
-        let Parts { clients, disk, peers, facts, systemd, .. } = &mut self.parts;
+        let Parts { clients, disk, peers, facts, systemd, audit, .. } = &mut self.parts;
         let Effects { list, bytes } = &mut self.effects;
         // The common case of a batch of reads: one send, which needs no copy. When txns wait to be
         // handed to the log writer, replies can wait too: the disk is slower.
@@ -454,6 +458,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     disk.snapshot_piece(&bytes[piece], last);
                 }
                 Effect::Log { level, line } => log_line(level, &line),
+                Effect::Audit(line) => audit.change(&line),
                 other => {
                     let ensemble = Ensemble {
                         peers: peers.as_deref_mut(),
@@ -479,6 +484,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Told::Stop => {
                     log::info!("server: stopping clients={}", self.parts.clients.count());
                     self.parts.systemd.stopping();
+                    self.parts.audit.stopping();
                     self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);
                 }
             }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use zk_core::Config;
 
 use crate::admin::Facts;
+use crate::audit::AuditLog;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Listener, Peers, peers};
 use crate::report;
@@ -87,7 +88,12 @@ pub fn run<C: Core, D: Disk>(
     for warning in &settings.warnings {
         log::warn!("settings: {warning}");
     }
-    let mut server = assemble(source, settings, signals, recover)?;
+    let audited = settings.core.audit;
+    let assembled = assemble(source, settings, signals, recover);
+    if audited && assembled.is_err() {
+        AuditLog::new(true).start_failed();
+    }
+    let mut server = assembled?;
     let end = server.run().map_err(system("poll"))?;
     let parts = server.into_parts();
     if end == End::StoppedAtOnce {
@@ -148,6 +154,7 @@ fn assemble<C: Core, D: Disk>(
         clients: Clients::new(settings.limits.clone(), descriptors as usize),
         signals,
         systemd,
+        audit: AuditLog::new(settings.core.audit),
         throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
         whitelist: settings.whitelist,
         facts: Facts::new(&settings, address, started),

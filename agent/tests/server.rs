@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 use zk_agent::admin::{ClientStatus, Facts, Status, View};
+use zk_agent::audit::AuditLog;
 use zk_agent::net::throttle::Throttle;
 use zk_agent::net::{Clients, Listener};
 use zk_agent::server::{Core, Disk, DiskReport, Parts, Server};
@@ -201,6 +202,7 @@ fn run(overrides: &[(&str, &str)]) -> Running {
             clients: Clients::new(settings.limits.clone(), 1000),
             signals: Signals::open().unwrap(),
             systemd: Systemd::absent(),
+            audit: AuditLog::new(false),
             throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
             whitelist: settings.whitelist,
             facts: Facts::new(&settings, address, now),

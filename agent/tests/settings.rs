@@ -198,14 +198,14 @@ fn a_missing_or_empty_file_is_refused() {
 fn keys_without_effect_are_named_with_the_reason() {
     let settings = of(
         "warned",
-        "secureClientPort=2281\nserverCnxnFactory=x\naudit.enable=true\nadmin.enableServer=false\n\
+        "secureClientPort=2281\nserverCnxnFactory=x\naudit.enable=true\nagent.logLevel=warn\nadmin.enableServer=false\n\
          initLimit=10\nssl.keyStore.location=/k\nmetricsProvider.className=y\nfoo.bar=1\n\
          zookeeper.snapCount=5\nenforceQuota=yes\nforceSync=no\nskipACL=yes\n\
          4lw.commands.whitelist=ruok,nope\nauthProvider.1=org.example.Mine\n",
     );
     let expected = [
         "4lw.commands.whitelist: no such words: nope",
-        "audit.enable: has no effect yet: the audit log comes later",
+        "audit.enable: tells failures at most: agent.logLevel is below info",
         "authProvider.1: has no effect: this class is not known here",
         "enforceQuota: only true switches it on, so it is off",
         "foo.bar: has no effect: no such key is known",

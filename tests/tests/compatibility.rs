@@ -55,7 +55,7 @@ fn every_row_is_shown_or_comes_later() {
     assert_eq!(rows.len(), 229);
     for (number, shown) in &rows {
         if let Some(why) = shown.strip_prefix("later: ") {
-            let allowed = ["ensemble", "TLS", "SASL", "admin server", "metrics", "audit log"];
+            let allowed = ["ensemble", "TLS", "SASL", "admin server", "metrics"];
             assert!(allowed.contains(&why), "{number}: {why} is no reason to come later");
             continue;
         }

@@ -56,6 +56,8 @@ pub struct Config {
     pub snapshot_log_bytes: u64,
     /// The ensemble; `None` for a server that is alone.
     pub ensemble: Option<EnsembleConfig>,
+    /// Whether changes are told for the audit log (`audit.enable`).
+    pub audit: bool,
     /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
     pub emulate_353_ttl: bool,
 }
@@ -85,6 +87,7 @@ impl Default for Config {
             snapshot_txns: 100_000,
             snapshot_log_bytes: 4 << 30,
             ensemble: None,
+            audit: false,
             emulate_353_ttl: false,
         }
     }

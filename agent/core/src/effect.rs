@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use zk_wire::Zxid;
 
+use crate::audit::Audit;
 use crate::ids::{ConnId, Epochs, PeerId, Port};
 
 /// One thing to do. Byte ranges point into [`Effects::bytes`].
@@ -100,6 +101,8 @@ pub enum Effect {
         /// One line, without client data.
         line: String,
     },
+    /// A line of the audit log; only with `Config::audit`.
+    Audit(Box<Audit>),
 }
 
 /// How loud a log line is.
@@ -162,6 +165,11 @@ impl Effects {
             return;
         }
         self.list.push(Effect::SendPeer { peer, bytes: start..end });
+    }
+
+    /// Adds lines for the audit log.
+    pub fn audit(&mut self, lines: Vec<Audit>) {
+        self.list.extend(lines.into_iter().map(|line| Effect::Audit(Box::new(line))));
     }
 
     /// Adds a line for the log.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use zk_wire::{Op, Reader, Zxid};
 
+use crate::audit::Asked;
 use crate::ids::ConnId;
 use crate::tree::Warmer;
 use crate::txn::TxnHeader;
@@ -22,6 +23,8 @@ pub struct Pending {
     pub op: Op,
     /// When it came in, on the monotonic clock.
     pub arrived_ms: i64,
+    /// For the audit log.
+    pub asked: Option<Box<Asked>>,
     bytes: Range<usize>,
 }
 
@@ -45,7 +48,7 @@ impl PendingQueue {
         self.entries.is_empty()
     }
 
-    /// Adds a txn at the end.
+    /// Adds a txn at the end and gives its entry.
     pub fn push(
         &mut self,
         zxid: Zxid,
@@ -54,7 +57,7 @@ impl PendingQueue {
         op: Op,
         arrived_ms: i64,
         txn: &[u8],
-    ) {
+    ) -> &mut Pending {
         // Dropping the front when it is the larger half keeps the cost at one move a byte.
         if self.head > 64 << 10 && self.head * 2 > self.bytes.len() {
             self.bytes.drain(..self.head);
@@ -66,7 +69,9 @@ impl PendingQueue {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(txn);
         let bytes = start..self.bytes.len();
-        self.entries.push_back(Pending { zxid, client, xid, op, arrived_ms, bytes });
+        let asked = None;
+        self.entries.push_back(Pending { zxid, client, xid, op, arrived_ms, asked, bytes });
+        self.entries.back_mut().expect("pushed just now")
     }
 
     /// The zxids, oldest first.

@@ -58,7 +58,6 @@ const TLS: &str = "TLS comes later";
 const SASL: &str = "SASL comes later";
 const ADMIN: &str = "the AdminServer comes later";
 const METRICS: &str = "metrics over HTTP come later";
-const AUDIT: &str = "the audit log comes later";
 const GROUP_COMMIT: &str = "the log is synced as soon as the disk is free, without a timer";
 const WATCHES: &str = "watches have one compact structure; there is nothing to choose";
 const THROTTLER: &str = "requests in flight are bounded by globalOutstandingLimit and by bytes";
@@ -151,8 +150,8 @@ pub const KEYS: &[Key] = &[
     key("request_throttler.shutdownTimeout", Int, Moot(THROTTLER)),
     key("throttled_op_wait_time", Int, Moot(THROTTLER)),
     key("clientTcpKeepAlive", Switch, Honoured),
-    key("audit.enable", Switch, Later(AUDIT)),
-    key("audit.impl.class", Text, Later(AUDIT)),
+    key("audit.enable", Switch, Honoured),
+    key("audit.impl.class", Text, Moot(JVM)),
     key("4lw.commands.whitelist", Text, Honoured),
     key("pathStats.enabled", Switch, Later(METRICS)),
     key("pathStats.slotCapacity", Int, Later(METRICS)),

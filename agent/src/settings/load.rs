@@ -254,6 +254,10 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         let remedy = "give minSessionTimeout <= maxSessionTimeout".to_owned();
         return Err(values.refuse(&format!("{key}SessionTimeout"), &reason, remedy));
     }
+    let audit = values.flag("audit.enable", false);
+    if audit && log_level(values)? < log::LevelFilter::Info {
+        values.warn("audit.enable", "tells failures at most: agent.logLevel is below info");
+    }
     let snap_kib = values.int("snapSizeLimitInKb", 4_194_304, -1..=ANY >> 10)?;
     Ok(Config {
         tick_ms: tick as i32,
@@ -261,6 +265,7 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         session_timeout_max_ms: most as i32,
         request_bytes_max: request_bytes_max(values)?,
         outstanding_max: values.int("globalOutstandingLimit", 1000, 1..=INT_MAX)? as usize,
+        audit,
         enforce_quota: values.flag("enforceQuota", false),
         reconfig_enabled: values.flag("reconfigEnabled", false),
         digest_enabled: values.flag("digest.enabled", true),

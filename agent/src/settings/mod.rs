@@ -165,6 +165,7 @@ impl fmt::Display for Settings {
         }
         writeln!(f, "skipACL={}", if core.skip_acl { "yes" } else { "no" })?;
         writeln!(f, "enforceQuota={}", core.enforce_quota)?;
+        writeln!(f, "audit.enable={}", core.audit)?;
         writeln!(f, "digest.enabled={}", core.digest_enabled)?;
         writeln!(f, "4lw.commands.whitelist={}", self.whitelist)?;
         if let (Some(ensemble), Some(peers)) = (&core.ensemble, &self.peers) {

@@ -13,6 +13,7 @@ mod g_reads;
 mod h_multi;
 mod i_watches;
 mod i_catch_up;
+mod j_audit;
 mod j_auth;
 mod j_permissions;
 mod k_quota;

@@ -8,6 +8,7 @@ use zk_wire::watch::event;
 use zk_wire::{Code, Op, Writer, Zxid, path, perms};
 
 use super::{HISTORY_EVERY, HISTORY_MAX, Replica};
+use crate::audit::Audit;
 use crate::conn::{Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
 use crate::pending::Pending;
@@ -62,6 +63,9 @@ impl Replica {
         let mut answer = std::mem::take(&mut self.scratch);
         answer.clear();
         let code = self.apply_body(&txn.header, &txn.body, &mut answer, effects);
+        if let Some(asked) = &entry.asked {
+            effects.audit(asked.lines(txn.header.session, Some(&txn.body)));
+        }
         self.tree.applied(zxid);
         self.outstanding.settle(zxid);
         if let Some(digest) = txn.digest {
@@ -240,11 +244,19 @@ impl Replica {
         for path in paths.unwrap_or(&[]) {
             let acl = self.tree.delete(path, zxid).expect("listed when the txn was made");
             self.tell_deleted(path, acl, zxid, effects);
+            self.audit_ephemeral(header.session, path, effects);
         }
         for path in self.tree.ephemerals_of(header.session) {
             assert!(paths.is_none(), "an ephemeral is missing from a closeSession");
             let acl = self.tree.delete(&path, zxid).expect("it was there just now");
             self.tell_deleted(&path, acl, zxid, effects);
+            self.audit_ephemeral(header.session, &path, effects);
+        }
+    }
+
+    fn audit_ephemeral(&self, session: i64, path: &str, effects: &mut Effects) {
+        if self.config.audit {
+            effects.list.push(Effect::Audit(Box::new(Audit::ephemeral(session, path))));
         }
     }
 

@@ -67,7 +67,10 @@ impl Driver {
                 Effect::SnapshotBytes { piece, .. } => {
                     self.pieces.push(effects.bytes[piece.clone()].to_vec());
                 }
-                Effect::Pause { .. } | Effect::Resume { .. } | Effect::Log { .. } => {}
+                Effect::Pause { .. }
+                | Effect::Resume { .. }
+                | Effect::Log { .. }
+                | Effect::Audit(_) => {}
                 other => panic!("a server that is alone wants {other:?}"),
             }
         }

@@ -12,6 +12,7 @@ use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid};
 
 use super::Replica;
 use super::client::{Way, way};
+use crate::audit::Asked;
 use crate::conn::Waiting;
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{ConnId, PeerId};
@@ -25,6 +26,8 @@ struct Asker<'a> {
     session: i64,
     xid: i32,
     ids: &'a [Id],
+    /// For the audit log.
+    asked: Option<Box<Asked>>,
 }
 
 /// What became of a request's record.
@@ -114,7 +117,12 @@ impl Replica {
         }
         let ids = std::mem::take(&mut conn.ids);
         let client = Some((id, serial));
-        let asker = Asker { client, session, xid: header.xid, ids: &ids };
+        let asked = match self.config.audit {
+            true => Asked::of(header.op, reader.clone(), &ids, conn.peer),
+            false => None,
+        };
+        let undecodable = asked.clone();
+        let asker = Asker { client, session, xid: header.xid, ids: &ids, asked };
         let refused = self.session_error(session, None);
         let made = match refused {
             Some(code) => self.make(now, asker, header.op, effects, |_, _| Made::Error(code)),
@@ -125,6 +133,9 @@ impl Replica {
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         conn.ids = ids;
         if !made {
+            if let Some(asked) = undecodable {
+                effects.audit(asked.lines(session, None));
+            }
             return self.refuse(now, id, header, Code::MARSHALLING_ERROR, effects);
         }
         conn.waiting.push_back(Waiting::Write);
@@ -150,7 +161,7 @@ impl Replica {
             let body = timeout_ms.to_be_bytes();
             return self.forward(now, (id, serial), session, header, &body, effects);
         }
-        let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[] };
+        let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[], asked: None };
         self.make(now, asker, Op::CREATE_SESSION, effects, |_, out| {
             out.put_int(timeout_ms);
             Made::Body { digest: true }
@@ -185,7 +196,7 @@ impl Replica {
         effects: &mut Effects,
     ) -> Result<(), String> {
         let RequestHeader { xid, op } = header;
-        let asker = Asker { client: None, session, xid, ids };
+        let asker = Asker { client: None, session, xid, ids, asked: None };
         if op == Op::CREATE_SESSION {
             let timeout_ms = reader.int("createSession.timeout").map_err(|e| e.to_string())?;
             self.make(now, asker, op, effects, |_, out| {
@@ -216,7 +227,7 @@ impl Replica {
 
     /// The end of a session that was not heard of for too long.
     pub(super) fn write_expire(&mut self, now: Now, session: i64, effects: &mut Effects) {
-        let asker = Asker { client: None, session, xid: 0, ids: &[] };
+        let asker = Asker { client: None, session, xid: 0, ids: &[], asked: None };
         self.make(now, asker, Op::CLOSE_SESSION, effects, |preparer, out| Made::Body {
             digest: preparer.close_session(out),
         });
@@ -226,7 +237,7 @@ impl Replica {
 
     /// The end of a container or TTL znode. Nothing happens if it is not one any more.
     pub(super) fn write_reap(&mut self, now: Now, path: &str, effects: &mut Effects) {
-        let asker = Asker { client: None, session: 0, xid: 0, ids: &[] };
+        let asker = Asker { client: None, session: 0, xid: 0, ids: &[], asked: None };
         self.make(now, asker, Op::DELETE_CONTAINER, effects, |preparer, out| {
             match preparer.reap(path, out) {
                 Ok(()) => Made::Body { digest: true },
@@ -302,7 +313,8 @@ impl Replica {
         assert!(zxid > self.logged, "txns are made in order");
         self.logged = zxid;
         let bytes = &effects.bytes[txn.clone()];
-        self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
+        let entry = self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
+        entry.asked = asker.asked;
         self.snapshot.count(bytes.len());
         effects.list.push(Effect::Append { zxid, txn: txn.clone() });
         self.propose(now, zxid, txn, effects);
