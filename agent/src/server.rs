@@ -230,7 +230,7 @@ impl<C: Core, D: Disk> Server<C, D> {
             due = due.min(peers.deadline_ms());
         }
         due = due.min(self.stop_by_ms.unwrap_or(due));
-        (due - self.now.mono_ms).max(0)
+        due.max(self.now.mono_ms) - self.now.mono_ms
     }
 
     fn take_disk_reports(&mut self) {

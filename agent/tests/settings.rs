@@ -142,18 +142,6 @@ const REFUSED: &[(&str, &str)] = &[
           not a fraction; give a number from 0 to 1",
     ),
     (
-        "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888",
-        "zoo.cfg:5: \
-          server.3=c:2888:3888: an ensemble of several servers is not supported by this version; \
-          run one standalone server: one server line at most, standaloneEnabled=true",
-    ),
-    (
-        "standaloneEnabled=false\nserver.1=a:2888:3888",
-        "zoo.cfg:3: standaloneEnabled=false: an \
-          ensemble is not supported by this version; run one standalone server: one server line \
-          at most, standaloneEnabled=true",
-    ),
-    (
         "server.1=a:2888",
         "zoo.cfg:3: server.1=a:2888: wants host:quorumPort:electionPort\
           [:role][;[host:]clientPort]; correct the line",
@@ -199,7 +187,7 @@ fn keys_without_effect_are_named_with_the_reason() {
     let settings = of(
         "warned",
         "secureClientPort=2281\nserverCnxnFactory=x\naudit.enable=true\nagent.logLevel=warn\nadmin.enableServer=false\n\
-         initLimit=10\nssl.keyStore.location=/k\nmetricsProvider.className=y\nfoo.bar=1\n\
+         leaderServes=no\nssl.keyStore.location=/k\nmetricsProvider.className=y\nfoo.bar=1\n\
          zookeeper.snapCount=5\nenforceQuota=yes\nforceSync=no\nskipACL=yes\n\
          4lw.commands.whitelist=ruok,nope\nauthProvider.1=org.example.Mine\n",
     );
@@ -210,7 +198,7 @@ fn keys_without_effect_are_named_with_the_reason() {
         "enforceQuota: only true switches it on, so it is off",
         "foo.bar: has no effect: no such key is known",
         "forceSync: acknowledged writes are lost when the power goes",
-        "initLimit: has no effect yet: a matter of ensembles, which come later",
+        "leaderServes: has no effect yet: a leader always serves clients",
         "metricsProvider.className: has no effect yet: metrics over HTTP come later",
         "secureClientPort: has no effect yet: TLS comes later",
         "serverCnxnFactory: has no effect: a matter of the Java virtual machine",
@@ -261,8 +249,8 @@ fn one_server_line_is_standalone() {
 fn a_dynamic_file_is_read() {
     let list = File::new("dynamic", "server.1=a:2888:3888\nserver.2=b:2888:3888\n");
     let key = format!("dynamicConfigFile={}", list.0.display());
-    let refusal = of("dynamic-main", &key).unwrap_err();
-    assert!(refusal.contains("an ensemble of several servers"), "{refusal}");
+    let refusal = of("dynamic-main", &format!("{key}\ninitLimit=10\nsyncLimit=5")).unwrap_err();
+    assert!(refusal.starts_with("/data/myid: myid: "), "the list makes an ensemble: {refusal}");
     let both = of("dynamic-both", &format!("{key}\nserver.1=a:2888:3888")).unwrap_err();
     assert!(both.contains("dynamicConfigFile is given too"), "{both}");
     let bad = File::new("dynamic-bad", "server.1=a:2888:3888\nclientPort=1\n");

@@ -14,6 +14,7 @@ pub mod record;
 pub mod words;
 pub mod server;
 pub mod fixture;
+pub mod ensemble;
 pub mod diff;
 pub mod drive;
 pub mod fuzz;

@@ -155,6 +155,25 @@ impl Server {
         }
     }
 
+    /// Starts one that is to listen at an address, and does not wait until it serves.
+    pub fn spawn(options: Options, address: SocketAddr) -> Result<Server, String> {
+        let mut server = Server::new(options);
+        server.address = address;
+        server.run()?;
+        Ok(server)
+    }
+
+    /// Starts it again on the same directory and port, and does not wait until it serves.
+    pub fn respawn(&mut self) {
+        self.kill();
+        self.run().expect("what ran once runs again");
+    }
+
+    /// Whether the process is there.
+    pub fn runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Starts it again on the same directory and port.
     pub fn restart(&mut self) {
         self.kill();
@@ -211,30 +230,36 @@ impl Server {
         })
     }
 
-    fn launch(&mut self) -> Result<(), Failed> {
+    /// Starts the process.
+    fn run(&mut self) -> Result<(), String> {
         let config = self.home().join("zoo.cfg");
         let data = self.home().join("data");
         std::fs::create_dir_all(&data).expect("a test can make a directory");
         std::fs::write(&config, self.options.config_text(&data, self.address.port()))
             .expect("a test can write its files");
-        let mut command = command(&self.options, &config).map_err(Failed::Tool)?;
+        let mut command = command(&self.options, &config)?;
         let output = std::fs::File::create(self.home().join("output")).expect("a file");
         let errors = output.try_clone().expect("a file");
         command.current_dir(self.home()).stdin(Stdio::null()).stdout(output).stderr(errors);
-        let mut child = command.spawn().map_err(|error| Failed::Tool(error.to_string()))?;
+        self.child = Some(command.spawn().map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    fn launch(&mut self) -> Result<(), Failed> {
+        self.run().map_err(Failed::Tool)?;
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
+            let child = self.child.as_mut().expect("it was started");
             if let Ok(Some(status)) = child.try_wait() {
+                self.child = None;
                 return Err(Failed::Start(format!("{status}\n{}", self.output())));
             }
             if serves(self.address) {
-                self.child = Some(child);
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        let _ = child.kill();
-        let _ = child.wait();
+        self.kill();
         Err(Failed::Start(format!("not serving after {START_LIMIT:?}\n{}", self.output())))
     }
 }
@@ -322,6 +347,14 @@ pub fn built(name: &str) -> Result<PathBuf, String> {
         true => Ok(path),
         false => Err(format!("{} is not built; run cargo build --workspace", path.display())),
     }
+}
+
+/// Loopback addresses that nobody listens on now, all different.
+pub fn free_addresses(count: usize) -> Vec<SocketAddr> {
+    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
+    let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
+    listeners.iter().map(address).collect()
 }
 
 /// A loopback address that nobody listens on now.

@@ -142,3 +142,33 @@ pub fn role_line(standing: &Standing, facts: &EnsembleFacts, now_ms: i64) -> Str
         Standing::Observing => "observing".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zk_core::replica::LeadingStatus;
+
+    #[test]
+    fn proposals_are_measured_from_the_first_one_on() {
+        let mut proposals = Proposals::default();
+        assert_eq!((proposals.last, proposals.min, proposals.max), (-1, -1, -1));
+        for bytes in [50, 20, 70, 30] {
+            proposals.add(bytes);
+        }
+        assert_eq!((proposals.last, proposals.min, proposals.max), (30, 20, 70));
+    }
+
+    #[test]
+    fn a_leader_tells_more_than_a_follower() {
+        let proposals = Proposals::default();
+        let facts =
+            EnsembleFacts { me: 2, voters: 3, conf: String::new(), proposals, since_ms: 1000 };
+        let leading = LeadingStatus { epoch: 7, synced_followers: 2, ..LeadingStatus::default() };
+        let leading = Standing::Leading(leading);
+        assert_eq!(figures(&Standing::Following, &facts, 2000), [("quorum_size", 3)]);
+        let all = figures(&leading, &facts, 2500);
+        assert!(all.contains(&("synced_followers", 2)) && all.contains(&("leader_uptime", 1500)));
+        assert_eq!(role_line(&leading, &facts, 0), "leading epoch 7, 2/2 followers synced");
+        assert_eq!(role_line(&Standing::Apart, &facts, 5200), "no quorum for 4 s");
+    }
+}

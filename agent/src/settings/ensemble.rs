@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use zk_core::{EnsembleConfig, Members};
@@ -190,7 +190,9 @@ fn check_places(list: &ServerList) -> Result<(), Refusal> {
     for (id, line) in &list.servers {
         let mut own: BTreeSet<&HostPort> =
             line.member.quorum.iter().chain(&line.member.election).collect();
-        own.extend(line.client.as_ref().filter(|(host, _)| !host.is_empty()));
+        let everywhere = |host: &str| host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        let client = line.client.as_ref();
+        own.extend(client.filter(|(host, _)| !host.is_empty() && !everywhere(host)));
         for place in own {
             if let Some(other) = taken.insert(place, *id) {
                 let reason = format!("{}:{} is server {other}'s too", place.0, place.1);

@@ -1,0 +1,102 @@
+//! An ensemble of server processes on loopback.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use zk_wire::{Code, Op};
+
+use crate::fixture::Conn;
+use crate::raw::{Reply, new_session};
+use crate::server::{Kind, Options, Server, free_addresses};
+use crate::{record, words};
+
+/// How long an ensemble may take to find a leader. The machine may be busy.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Servers of one ensemble, the first with id 1.
+#[derive(Debug)]
+pub struct Ensemble {
+    /// The processes.
+    pub servers: Vec<Server>,
+}
+
+impl Ensemble {
+    /// Starts one server per role (`participant` or `observer`) and waits for nothing. An error
+    /// says what tool is missing.
+    pub fn start(kinds: &[(Kind, &str)], lines: &[&str]) -> Result<Ensemble, String> {
+        let places = free_addresses(kinds.len() * 3);
+        let list: Vec<String> = kinds
+            .iter()
+            .zip(places.chunks(3))
+            .enumerate()
+            .map(|(at, ((_, role), ports))| {
+                let (quorum, election) = (ports[1].port(), ports[2].port());
+                format!("server.{}=127.0.0.1:{quorum}:{election}:{role}", at + 1)
+            })
+            .collect();
+        let start = |(at, (kind, _)): (usize, &(Kind, &str))| {
+            let mut options = Options::new(*kind).line("initLimit=10").line("syncLimit=5");
+            options.config.extend(list.iter().cloned());
+            options.config.extend(lines.iter().map(|line| (*line).to_owned()));
+            let options = options.file("myid", format!("{}\n", at + 1).into_bytes());
+            Server::spawn(options, places[at * 3])
+        };
+        let servers: Result<Vec<Server>, String> = kinds.iter().enumerate().map(start).collect();
+        Ok(Ensemble { servers: servers? })
+    }
+
+    /// Where the clients of a server connect.
+    pub fn address(&self, at: usize) -> SocketAddr {
+        self.servers[at].address()
+    }
+
+    /// The mode of a server; `None` when it doesn't serve.
+    pub fn mode(&self, at: usize) -> Option<String> {
+        let text = word(self.address(at), "srvr")?;
+        words::field(&text, "Mode").map(str::to_owned)
+    }
+
+    /// The one that leads, if there is one.
+    pub fn leader(&self) -> Option<usize> {
+        (0..self.servers.len()).find(|at| self.mode(*at).as_deref() == Some("leader"))
+    }
+
+    /// Waits until this holds; a panic with the output of all servers when it doesn't.
+    pub fn wait_until(&mut self, what: &str, mut done: impl FnMut(&mut Ensemble) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !done(self) {
+            if Instant::now() > deadline {
+                let output: Vec<String> = self.servers.iter().map(Server::output).collect();
+                panic!("{what} did not happen in {LIMIT:?}:\n{}", output.join("\n----\n"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until so many servers serve, one of them as leader; says which one.
+    pub fn wait_serving(&mut self, count: usize) -> usize {
+        let serving = |ensemble: &mut Ensemble| {
+            let all = 0..ensemble.servers.len();
+            let serving = all.filter(|at| ensemble.mode(*at).is_some()).count();
+            serving >= count && ensemble.leader().is_some()
+        };
+        self.wait_until(&format!("serving by {count}"), serving);
+        self.leader().expect("it led a moment ago")
+    }
+}
+
+/// The answer to a word; `None` when nobody listens.
+pub fn word(address: SocketAddr, word: &str) -> Option<String> {
+    let patience = Duration::from_millis(500);
+    TcpStream::connect_timeout(&address, patience).ok()?;
+    words::ask_within(address, word, Duration::from_secs(2)).ok()
+}
+
+/// Creates a znode over a connection of its own; `None` when the server doesn't serve or goes away.
+pub fn try_create(address: SocketAddr, path: &str, data: &[u8]) -> Option<Code> {
+    TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok()?;
+    let mut conn = Conn::with(address, &new_session(10_000))?;
+    conn.send(Op::CREATE, &record::create(path, data, 0));
+    let reply: Reply = conn.receive_or_end()?;
+    Some(reply.header.code)
+}
