@@ -51,7 +51,8 @@ const ADMIN: &str = "the AdminServer comes later";
 const METRICS: &str = "metrics over HTTP come later";
 const GROUP_COMMIT: &str = "the log is synced as soon as the disk is free, without a timer";
 const WATCHES: &str = "watches have one compact structure; there is nothing to choose";
-const THROTTLER: &str = "requests in flight are bounded by globalOutstandingLimit and by bytes";
+const STALLS: &str = "requests that wait go on as soon as there is room, without steps";
+const STALLS_STOPPING: &str = "requests that wait have the 4 s that stopping takes at most";
 const CACHE: &str = "replies are written from the tree without a cache";
 const SEGMENTS: &str = "log segments are preallocated and sized by what is written";
 const TEST_ONLY: &str = "meant for Apache's own tests";
@@ -133,13 +134,13 @@ pub const KEYS: &[Key] = &[
     key("connection_throttle_global_session_weight", Int, Honoured),
     key("connection_throttle_local_session_weight", Int, Honoured),
     key("connection_throttle_renew_session_weight", Int, Honoured),
-    key("request_throttle_max_requests", Int, Moot(THROTTLER)),
-    key("request_throttle_stall_time", Int, Moot(THROTTLER)),
-    key("request_throttle_drop_stale", Switch, Moot(THROTTLER)),
-    key("request_stale_latency_check", Switch, Moot(THROTTLER)),
-    key("request_stale_connection_check", Switch, Moot(THROTTLER)),
-    key("request_throttler.shutdownTimeout", Int, Moot(THROTTLER)),
-    key("throttled_op_wait_time", Int, Moot(THROTTLER)),
+    key("request_throttle_max_requests", Int, Honoured),
+    key("request_throttle_stall_time", Int, Moot(STALLS)),
+    key("request_throttle_drop_stale", Switch, Honoured),
+    key("request_stale_latency_check", Switch, Honoured),
+    key("request_stale_connection_check", Switch, Honoured),
+    key("request_throttler.shutdownTimeout", Int, Moot(STALLS_STOPPING)),
+    key("throttled_op_wait_time", Int, Honoured),
     key("clientTcpKeepAlive", Switch, Honoured),
     key("audit.enable", Switch, Honoured),
     key("audit.impl.class", Text, Moot(JVM)),

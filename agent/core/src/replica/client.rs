@@ -110,7 +110,7 @@ impl Replica {
         self.conn_count += 1;
     }
 
-    pub(super) fn on_closed(&mut self, conn: ConnId) {
+    pub(super) fn on_closed(&mut self, now: Now, conn: ConnId, effects: &mut Effects) {
         let Some(state) = self.conns.get_mut(conn.0 as usize).and_then(Option::take) else {
             return;
         };
@@ -121,6 +121,7 @@ impl Replica {
         {
             session.owner = None;
         }
+        self.forget_stalled(now, conn, &state, effects);
     }
 
     /// A whole frame of a client.
@@ -271,6 +272,24 @@ impl Replica {
         if !self.sessions.touch(conn.slot, conn.session, conn.timeout_ms) {
             return;
         }
+        if self.must_stall() {
+            return self.stall(now, id, bytes, None, effects);
+        }
+        self.carry_out(now, id, header, reader, bytes, effects);
+    }
+
+    /// A request whose turn has come; the reader stands behind its header.
+    #[inline]
+    pub(super) fn carry_out(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        header: RequestHeader,
+        mut reader: Reader<'_>,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) {
+        let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         match way(header.op) {
             Way::Unknown => {
                 let code = Code::UNIMPLEMENTED;
@@ -298,8 +317,13 @@ impl Replica {
         conn.ids.iter().any(|id| schemes.iter().any(|scheme| scheme == id.scheme()))
     }
 
-    fn pause_if_needed(&mut self, id: ConnId, effects: &mut Effects) {
-        let crowded = self.pending.len() > self.config.outstanding_max;
+    fn is_crowded(&self) -> bool {
+        let max = self.config.outstanding_max;
+        self.pending.len() > max || self.stalled.len() > max
+    }
+
+    pub(super) fn pause_if_needed(&mut self, id: ConnId, effects: &mut Effects) {
+        let crowded = self.is_crowded();
         let Some(conn) = self.conn(id) else { return };
         if !conn.paused && (conn.is_full() || (crowded && conn.outstanding >= 1)) {
             conn.paused = true;
@@ -307,8 +331,8 @@ impl Replica {
         }
     }
 
-    fn resume_if_possible(&mut self, id: ConnId, effects: &mut Effects) {
-        let crowded = self.pending.len() > self.config.outstanding_max;
+    pub(super) fn resume_if_possible(&mut self, id: ConnId, effects: &mut Effects) {
+        let crowded = self.is_crowded();
         let Some(conn) = self.conn(id) else { return };
         if conn.paused && !conn.is_full() && (!crowded || conn.outstanding == 0) {
             conn.paused = false;
@@ -485,9 +509,12 @@ impl Replica {
         self.stats.received += 1;
         match header {
             Ok(header) if phase == Phase::Open => {
+                let stalls = self.must_stall();
                 let conn = self.conns[id.0 as usize].as_mut().expect("looked up before");
                 let known = self.sessions.touch(conn.slot, conn.session, conn.timeout_ms);
-                if known {
+                if known && stalls {
+                    self.stall(now, id, head, Some(Code::CONNECTION_LOSS), effects);
+                } else if known {
                     // A genuine server ends the connection, and clients tell their callers so:
                     // this number makes them say the same, without the loss.
                     conn.outstanding += u32::from(header.xid > 0);

@@ -7,10 +7,13 @@
 mod apply;
 mod client;
 mod status;
+mod throttle;
 mod upkeep;
 mod write;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throttle_tests;
 
 use std::collections::VecDeque;
 
@@ -43,6 +46,8 @@ pub struct Replica {
     tree: DataTree,
     outstanding: Outstanding,
     pending: PendingQueue,
+    /// Requests that the throttle lets wait, oldest first.
+    stalled: VecDeque<throttle::Stalled>,
     watches: WatchTable,
     sessions: SessionTable,
     conns: Vec<Option<Conn>>,
@@ -90,6 +95,7 @@ impl Replica {
             tree,
             outstanding: Outstanding::default(),
             pending: PendingQueue::default(),
+            stalled: VecDeque::new(),
             sessions,
             conns: Vec::new(),
             conn_count: 0,
@@ -116,7 +122,7 @@ impl Replica {
             Event::Tick => self.on_tick(now, effects),
             Event::ClientOpened { conn, peer } => self.on_opened(now, conn, peer),
             Event::ClientOversized { conn, head } => self.on_oversized(now, conn, head, effects),
-            Event::ClientClosed { conn } => self.on_closed(conn),
+            Event::ClientClosed { conn } => self.on_closed(now, conn, effects),
             Event::DiskSpace { available } => self.on_disk_space(available, effects),
             Event::SnapshotSlice { bytes_max } => self.on_snapshot_slice(bytes_max, effects),
             Event::SnapshotTaken { zxid } => self.on_snapshot_taken(zxid, effects),
@@ -134,6 +140,7 @@ impl Replica {
         let idle = self.pending.is_empty();
         assert!(!idle || self.outstanding.is_empty(), "changes are under way without a txn");
         assert!(!idle || applied == self.logged, "nothing is under way and txns are missing");
+        assert!(!idle || self.stalled.is_empty(), "nothing is under way and requests wait for it");
     }
 
     fn conn(&mut self, conn: ConnId) -> Option<&mut Conn> {
@@ -154,6 +161,7 @@ impl Replica {
         self.durable = zxid;
         // A quorum of one: what is durable here is committed.
         self.apply_through(now, zxid, effects);
+        self.release_stalled(now, effects);
         self.begin_due_snapshot(effects);
     }
 
@@ -176,6 +184,10 @@ impl Replica {
             state.phase = crate::conn::Phase::Closing;
             state.waiting.clear();
             state.waiting_bytes = 0;
+            let stalled = std::mem::take(&mut state.stalled);
+            if stalled > 0 {
+                self.drop_stalled(conn);
+            }
             effects.list.push(Effect::Close { conn });
         }
     }
