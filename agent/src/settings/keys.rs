@@ -54,7 +54,9 @@ const WATCHES: &str = "watches have one compact structure; there is nothing to c
 const STALLS: &str = "requests that wait go on as soon as there is room, without steps";
 const STALLS_STOPPING: &str = "requests that wait have the 4 s that stopping takes at most";
 const CACHE: &str = "replies are written from the tree without a cache";
-const SEGMENTS: &str = "log segments are preallocated and sized by what is written";
+const SEGMENTS: &str =
+    "log segments are allocated ahead, and grow from 1 MiB to 64 MiB with the load";
+const SEGMENTS_END: &str = "a log segment ends at 64 MiB at the latest, and is reused afterwards";
 const TEST_ONLY: &str = "meant for Apache's own tests";
 
 const fn key(name: &'static str, shape: Shape, fate: Fate) -> Key {
@@ -81,7 +83,7 @@ pub const KEYS: &[Key] = &[
     key("preAllocSize", Int, Moot(SEGMENTS)),
     key("snapCount", Int, Honoured),
     key("snapSizeLimitInKb", Int, Honoured),
-    key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS)),
+    key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS_END)),
     key("commitLogCount", Int, Later(QUORUM)),
     key("snapshotSizeFactor", Decimal, Later(QUORUM)),
     key("fsync.warningthresholdms", Int, Honoured),
@@ -107,7 +109,7 @@ pub const KEYS: &[Key] = &[
     key(
         "snapshot.trust.empty",
         Switch,
-        Moot("logs without a snapshot are read when they are complete"),
+        Moot("logs without a snapshot are read if they begin at the first txn, else state is lost"),
     ),
     key("datadir.autocreate", Switch, Honoured),
     key("db.autocreate", Switch, Later(QUORUM)),
