@@ -9,16 +9,18 @@ use crate::server;
 
 const REQUESTS: i32 = 600;
 
+fn send_flood(conn: &mut Conn) {
+    let mut bytes = Vec::new();
+    for xid in 1..=REQUESTS {
+        let body = request(xid, Op::SET_DATA, &record::set_data("/n", Some(b"x"), -1));
+        bytes.extend_from_slice(&framed(&body));
+    }
+    conn.raw.send(&bytes);
+}
+
 /// Sends many writes in one piece; how many of their answers, which come in order, have each code.
 fn flood(conns: &mut [Conn]) -> (i32, i32) {
-    for conn in conns.iter_mut() {
-        let mut bytes = Vec::new();
-        for xid in 1..=REQUESTS {
-            let body = request(xid, Op::SET_DATA, &record::set_data("/n", Some(b"x"), -1));
-            bytes.extend_from_slice(&framed(&body));
-        }
-        conn.raw.send(&bytes);
-    }
+    conns.iter_mut().for_each(send_flood);
     let (mut done, mut throttled) = (0, 0);
     for conn in conns {
         for xid in 1..=REQUESTS {
@@ -46,6 +48,24 @@ fn requests_wait_for_their_turn() {
     conns[0].create("/n", 0);
     assert_eq!(flood(&mut conns), (REQUESTS * 2, 0));
     assert_eq!(conns[0].stat("/n").version, REQUESTS * 2);
+}
+
+/// B17: what a closed connection left waiting is dropped.
+#[test]
+fn what_waits_goes_with_its_connection() {
+    let server =
+        server!(|options| { options.property("zookeeper.request_throttle_max_requests", "1") });
+    let mut conn = Conn::open(server.address());
+    conn.create("/n", 0);
+    let mut gone = Conn::open(server.address());
+    send_flood(&mut gone);
+    gone.receive();
+    drop(gone);
+    // One's own write waits behind what is left of them.
+    conn.ok(Op::SET_DATA, &record::set_data("/n", Some(b"mine"), -1));
+    let (data, stat) = conn.data("/n");
+    assert_eq!(data.as_deref(), Some(&b"mine"[..]), "nothing came behind");
+    assert!(stat.version < REQUESTS, "everything was carried out: {}", stat.version);
 }
 
 /// B18: who has waited for longer than the limit is refused, without a txn.
