@@ -483,6 +483,9 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Told::Stop if self.stop_by_ms.is_some() => self.end = Some(End::StoppedAtOnce),
                 Told::Stop => {
                     log::info!("server: stopping clients={}", self.parts.clients.count());
+                    // Who comes now is refused at once and may go elsewhere, instead of waiting for an
+                    // answer that never comes.
+                    self.parts.listener.close();
                     self.parts.systemd.stopping();
                     self.parts.audit.stopping();
                     self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);

@@ -2,8 +2,8 @@
 //! exit codes, a log that nobody reads, a stall.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,7 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use zk_wire::connect::{ConnectRequest, ConnectResponse};
 use zk_wire::jute::Writer as _;
-use zk_wire::{Reader, frame};
+use zk_wire::request::encode_create;
+use zk_wire::{Acl, Op, Reader, frame};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -164,6 +165,14 @@ fn send_ping(stream: &mut TcpStream) {
     stream.write_all(&bytes).unwrap();
 }
 
+fn put_request(bytes: &mut Vec<u8>, xid: i32, op: Op, record: impl FnOnce(&mut Vec<u8>)) {
+    let at = frame::begin(bytes);
+    bytes.put_int(xid);
+    bytes.put_int(op.0);
+    record(bytes);
+    frame::end(bytes, at);
+}
+
 fn wait_exit(child: &mut Child, limit: Duration) -> ExitStatus {
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
@@ -196,6 +205,49 @@ fn sigterm_ends_it_in_order() {
     assert_eq!(status.code(), Some(0));
     assert_eq!(receive(&mut client), None);
     daemon.wait_for_line("start: stopped");
+}
+
+/// Goal: while a server that was told to stop still has something to do, nobody new waits for it.
+/// Method: a client that doesn't read its replies holds the end up.
+#[test]
+fn a_stopping_server_does_not_listen() {
+    let scratch = Scratch::new("listen");
+    let mut daemon = Daemon::configured(&scratch.config(""));
+    let (mut client, _) = daemon.session(10_000);
+    let mut bytes = Vec::new();
+    put_request(&mut bytes, 1, Op::CREATE, |out| {
+        encode_create(out, "/a", Some(&[1; 900_000]), &Acl::open(), 0, None);
+    });
+    client.write_all(&bytes).unwrap();
+    assert!(receive(&mut client).is_some());
+    bytes.clear();
+    for xid in 2..52 {
+        put_request(&mut bytes, xid, Op::GET_DATA, |out| {
+            out.put_string("/a");
+            out.put_boolean(false);
+        });
+    }
+    client.write_all(&bytes).unwrap();
+    assert!(receive(&mut client).is_some());
+    // Turns enough to fill what the kernel takes.
+    for _ in 0..50 {
+        assert!(daemon.word("srvr").contains("Mode"));
+    }
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_line("server: stopping");
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let address = SocketAddr::from(([127, 0, 0, 1], daemon.port));
+    let refused = || {
+        let error = TcpStream::connect_timeout(&address, Duration::from_millis(100)).err();
+        error.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    };
+    while !refused() {
+        assert!(Instant::now() < deadline, "it still listens");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(daemon.child.try_wait().unwrap(), None, "it has replies to send");
+    drop(client);
+    assert_eq!(wait_exit(&mut daemon.child, Duration::from_secs(5)).code(), Some(0));
 }
 
 #[test]

@@ -26,6 +26,13 @@ pub struct Config {
     /// Requests in flight above which a connection with something outstanding is not read
     /// (`globalOutstandingLimit`).
     pub outstanding_max: usize,
+    /// Txns under way at which further requests wait (`request_throttle_max_requests`); 0: off.
+    pub throttle_requests_max: usize,
+    /// Ms of such a wait above which a request is refused (`throttled_op_wait_time`); 0 for never.
+    pub throttled_op_wait_ms: i64,
+    /// Whether a request that waited longer than its session's timeout ends its connection
+    /// (`request_stale_latency_check`).
+    pub throttle_drops_late: bool,
     /// `None` when the digest provider is switched off.
     pub password_digest: Option<PasswordDigest>,
     /// `super:<base64>`: the identity that becomes super user.
@@ -72,6 +79,9 @@ impl Default for Config {
             session_timeout_max_ms: 60_000,
             request_bytes_max: 0xf_ffff,
             outstanding_max: 1000,
+            throttle_requests_max: 0,
+            throttled_op_wait_ms: 0,
+            throttle_drops_late: false,
             password_digest: None,
             super_digest: None,
             skip_acl: false,

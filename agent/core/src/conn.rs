@@ -102,8 +102,10 @@ pub struct Conn {
     pub says_read_only: bool,
     /// The order of answers. Empty: the next request is answered at once.
     pub waiting: VecDeque<Waiting>,
-    /// Bytes of the frames that wait.
+    /// Bytes of the frames that wait, here or in the throttle.
     pub waiting_bytes: usize,
+    /// Requests that wait in the throttle.
+    pub stalled: usize,
     /// Requests with an xid above 0 that are not answered.
     pub outstanding: u32,
     /// Whether the shell was told not to read.
@@ -132,6 +134,7 @@ impl Conn {
             says_read_only: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            stalled: 0,
             outstanding: 0,
             paused: false,
             stats,
@@ -153,7 +156,7 @@ impl Conn {
 
     /// Whether so much waits that no more should be read.
     pub fn is_full(&self) -> bool {
-        self.waiting.len() > WAITING_MAX || self.waiting_bytes > WAITING_BYTES_MAX
+        self.waiting.len() + self.stalled > WAITING_MAX || self.waiting_bytes > WAITING_BYTES_MAX
     }
 }
 

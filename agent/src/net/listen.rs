@@ -19,7 +19,8 @@ pub const ACCEPTS_PER_TURN_MAX: usize = 256;
 /// A socket that clients connect to.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    /// None once it is closed.
+    socket: Option<TcpListener>,
     address: SocketAddr,
     /// There may be more to accept.
     ready: bool,
@@ -43,7 +44,7 @@ impl Listener {
         };
         let socket = TcpListener::from_std(std::net::TcpListener::from(fd));
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, ready: false, resume_ms: 0, failing: false })
+        Ok(Listener { socket: Some(socket), address, ready: false, resume_ms: 0, failing: false })
     }
 
     /// Where it listens, with the port that the kernel chose if 0 was asked for.
@@ -51,14 +52,20 @@ impl Listener {
         self.address
     }
 
-    /// For registering with the poll.
+    /// For registering with the poll; panics once it is closed.
     pub fn source(&mut self) -> &mut TcpListener {
-        &mut self.socket
+        self.socket.as_mut().expect("a server registers its listener before it closes it")
+    }
+
+    /// Ends listening. Who waits to be accepted, or comes later, is refused by the kernel.
+    pub fn close(&mut self) {
+        self.socket = None;
+        self.ready = false;
     }
 
     /// The poll says that somebody waits.
     pub fn on_ready(&mut self) {
-        self.ready = true;
+        self.ready = self.socket.is_some();
     }
 
     /// Whether somebody may be waiting that can be accepted at once.
@@ -74,8 +81,9 @@ impl Listener {
     /// The next connection, if any. After an error there is a pause; the same trouble is told
     /// once and not again at each attempt.
     pub fn accept(&mut self, now_ms: i64) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        let Some(socket) = &self.socket else { return Ok(None) };
         loop {
-            match self.socket.accept() {
+            match socket.accept() {
                 Ok((socket, peer)) => {
                     self.failing = false;
                     let ip = peer.ip().to_canonical();
@@ -130,6 +138,18 @@ mod tests {
         assert_eq!(peer.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST), "mapped addresses are IPv4");
         assert!(listener.accept(0).unwrap().is_none());
         assert!(!listener.has_work(0));
+    }
+
+    #[test]
+    fn a_closed_listener_refuses() {
+        let mut listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let _waiting = std::net::TcpStream::connect(listener.address()).unwrap();
+        listener.on_ready();
+        listener.close();
+        assert!(!listener.has_work(0));
+        assert!(listener.accept(0).unwrap().is_none());
+        let late = std::net::TcpStream::connect(listener.address());
+        assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 
     #[test]

@@ -60,9 +60,12 @@ const ADMIN: &str = "the AdminServer comes later";
 const METRICS: &str = "metrics over HTTP come later";
 const GROUP_COMMIT: &str = "the log is synced as soon as the disk is free, without a timer";
 const WATCHES: &str = "watches have one compact structure; there is nothing to choose";
-const THROTTLER: &str = "requests in flight are bounded by globalOutstandingLimit and by bytes";
+const STALLS: &str = "requests that wait go on as soon as there is room, without steps";
+const STALLS_STOPPING: &str = "requests that wait have the 4 s that stopping takes at most";
 const CACHE: &str = "replies are written from the tree without a cache";
-const SEGMENTS: &str = "log segments are preallocated and sized by what is written";
+const SEGMENTS: &str =
+    "log segments are allocated ahead, and grow from 1 MiB to 64 MiB with the load";
+const SEGMENTS_END: &str = "a log segment ends at 64 MiB at the latest, and is reused afterwards";
 const TEST_ONLY: &str = "meant for Apache's own tests";
 
 const fn key(name: &'static str, shape: Shape, fate: Fate) -> Key {
@@ -89,7 +92,7 @@ pub const KEYS: &[Key] = &[
     key("preAllocSize", Int, Moot(SEGMENTS)),
     key("snapCount", Int, Honoured),
     key("snapSizeLimitInKb", Int, Honoured),
-    key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS)),
+    key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS_END)),
     key("commitLogCount", Int, Moot(HISTORY)),
     key("snapshotSizeFactor", Decimal, Moot(HISTORY)),
     key("fsync.warningthresholdms", Int, Honoured),
@@ -115,7 +118,7 @@ pub const KEYS: &[Key] = &[
     key(
         "snapshot.trust.empty",
         Switch,
-        Moot("logs without a snapshot are read when they are complete"),
+        Moot("logs without a snapshot are read if they begin at the first txn, else state is lost"),
     ),
     key("datadir.autocreate", Switch, Honoured),
     key("db.autocreate", Switch, Later("an empty directory votes, as is Apache's default")),
@@ -142,13 +145,13 @@ pub const KEYS: &[Key] = &[
     key("connection_throttle_global_session_weight", Int, Honoured),
     key("connection_throttle_local_session_weight", Int, Honoured),
     key("connection_throttle_renew_session_weight", Int, Honoured),
-    key("request_throttle_max_requests", Int, Moot(THROTTLER)),
-    key("request_throttle_stall_time", Int, Moot(THROTTLER)),
-    key("request_throttle_drop_stale", Switch, Moot(THROTTLER)),
-    key("request_stale_latency_check", Switch, Moot(THROTTLER)),
-    key("request_stale_connection_check", Switch, Moot(THROTTLER)),
-    key("request_throttler.shutdownTimeout", Int, Moot(THROTTLER)),
-    key("throttled_op_wait_time", Int, Moot(THROTTLER)),
+    key("request_throttle_max_requests", Int, Honoured),
+    key("request_throttle_stall_time", Int, Moot(STALLS)),
+    key("request_throttle_drop_stale", Switch, Honoured),
+    key("request_stale_latency_check", Switch, Honoured),
+    key("request_stale_connection_check", Switch, Honoured),
+    key("request_throttler.shutdownTimeout", Int, Moot(STALLS_STOPPING)),
+    key("throttled_op_wait_time", Int, Honoured),
     key("clientTcpKeepAlive", Switch, Honoured),
     key("audit.enable", Switch, Honoured),
     key("audit.impl.class", Text, Moot(JVM)),

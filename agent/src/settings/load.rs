@@ -241,6 +241,21 @@ fn log_level(values: &Values) -> Result<log::LevelFilter, Refusal> {
     text.parse().map_err(|_| values.refuse(KEY, "no such level", remedy))
 }
 
+/// Whether the age of a request counts. That its connection is open always does here.
+fn stale_checks(values: &Values) -> bool {
+    const DROP: &str = "request_throttle_drop_stale";
+    let drop = values.flag(DROP, true);
+    for (key, on) in [
+        (DROP, drop),
+        ("request_stale_connection_check", values.flag("request_stale_connection_check", true)),
+    ] {
+        if !on {
+            values.warn(key, "what a closed connection left waiting is dropped all the same");
+        }
+    }
+    drop && values.flag("request_stale_latency_check", false)
+}
+
 fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, Refusal> {
     let tick = values.int("tickTime", 3000, 1..=INT_MAX / 20)?;
     let timeout = |key: &str, ticks: i64| -> Result<i64, Refusal> {
@@ -266,6 +281,10 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         request_bytes_max: request_bytes_max(values)?,
         outstanding_max: values.int("globalOutstandingLimit", 1000, 1..=INT_MAX)? as usize,
         audit,
+        throttle_requests_max: values.int("request_throttle_max_requests", 0, 0..=INT_MAX)?
+            as usize,
+        throttled_op_wait_ms: values.int("throttled_op_wait_time", 0, 0..=INT_MAX)?,
+        throttle_drops_late: stale_checks(values),
         enforce_quota: values.flag("enforceQuota", false),
         reconfig_enabled: values.flag("reconfigEnabled", false),
         digest_enabled: values.flag("digest.enabled", true),

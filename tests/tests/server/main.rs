@@ -5,6 +5,7 @@
 
 mod a_handshake;
 mod b_sessions;
+mod b_throttle;
 mod c_envelope;
 mod d_create;
 mod e_writes;

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use zk_wire::connect::{ConnectRequest, ConnectResponse, PASSWORD_BYTES, session_password};
 use zk_wire::header::{ReplyHeader, RequestHeader, xid};
 use zk_wire::jute::Reader;
-use zk_wire::multi::SubRequests;
 use zk_wire::request::{AuthPacket, SetWatchesRequest};
 use zk_wire::{Code, Op, Zxid, frame};
 
@@ -16,7 +15,6 @@ use crate::ids::ConnId;
 use crate::request::read::{Read, Refused};
 use crate::session::auth::{Verdict, authenticate, same};
 use crate::time::Now;
-use crate::tree::Warmer;
 use crate::zab::leader::SyncFrom;
 
 /// What the pipeline does with an operation.
@@ -61,45 +59,7 @@ pub(super) fn way(op: Op) -> Way {
     }
 }
 
-/// Names the znodes that a request will look up. What does not decode is judged elsewhere.
-fn warm_request(body: &[u8], warmer: &mut Warmer<'_>) {
-    let mut reader = Reader::new(body);
-    let Ok(header) = RequestHeader::decode(&mut reader) else { return };
-    match header.op {
-        Op::GET_DATA | Op::SET_DATA | Op::EXISTS => {
-            if let Ok(Some(path)) = reader.buffer("path") {
-                warmer.add(path);
-            }
-        }
-        Op::MULTI => {
-            let mut requests = SubRequests::new(reader);
-            while let Ok(Some(request)) = requests.read_next() {
-                if let Some(path) = request.path() {
-                    warmer.add(path.as_bytes());
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
 impl Replica {
-    /// Tells what is about to be stepped: for each of some clients its frames, each with its
-    /// length, the last one perhaps not whole. Changes nothing; what they will look up is brought
-    /// into the cache.
-    pub fn warm<'a>(&self, clients: impl Iterator<Item = &'a [u8]>) {
-        let mut warmer = Warmer::new(&self.tree);
-        for frames in clients {
-            let mut rest = frames;
-            while let frame::Cut::Frame { length } = frame::cut(rest, frames.len()) {
-                let (body, behind) = rest[4..].split_at(length);
-                rest = behind;
-                warm_request(body, &mut warmer);
-            }
-        }
-        warmer.finish();
-    }
-
     pub(super) fn on_opened(&mut self, now: Now, conn: ConnId, peer: IpAddr) {
         let at = conn.0 as usize;
         if self.conns.len() <= at {
@@ -111,7 +71,7 @@ impl Replica {
         self.conn_count += 1;
     }
 
-    pub(super) fn on_closed(&mut self, conn: ConnId) {
+    pub(super) fn on_closed(&mut self, now: Now, conn: ConnId, effects: &mut Effects) {
         let Some(state) = self.conns.get_mut(conn.0 as usize).and_then(Option::take) else {
             return;
         };
@@ -122,6 +82,7 @@ impl Replica {
         {
             session.owner = None;
         }
+        self.forget_stalled(now, conn, &state, effects);
     }
 
     /// A whole frame of a client.
@@ -304,6 +265,24 @@ impl Replica {
         if !self.sessions.touch(conn.slot, conn.session, conn.timeout_ms) {
             return;
         }
+        if self.must_stall() {
+            return self.stall(now, id, bytes, None, effects);
+        }
+        self.carry_out(now, id, header, reader, bytes, effects);
+    }
+
+    /// A request whose turn has come; the reader stands behind its header.
+    #[inline]
+    pub(super) fn carry_out(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        header: RequestHeader,
+        mut reader: Reader<'_>,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) {
+        let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         match way(header.op) {
             Way::Read if header.op == Op::SYNC && self.ensemble.is_some() => {
                 let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
@@ -343,8 +322,13 @@ impl Replica {
         conn.ids.iter().any(|id| schemes.iter().any(|scheme| scheme == id.scheme()))
     }
 
-    fn pause_if_needed(&mut self, id: ConnId, effects: &mut Effects) {
-        let crowded = self.pending.len() > self.config.outstanding_max;
+    fn is_crowded(&self) -> bool {
+        let max = self.config.outstanding_max;
+        self.pending.len() > max || self.stalled.len() > max
+    }
+
+    pub(super) fn pause_if_needed(&mut self, id: ConnId, effects: &mut Effects) {
+        let crowded = self.is_crowded();
         let Some(conn) = self.conn(id) else { return };
         if !conn.paused && (conn.is_full() || (crowded && conn.outstanding >= 1)) {
             conn.paused = true;
@@ -352,8 +336,8 @@ impl Replica {
         }
     }
 
-    fn resume_if_possible(&mut self, id: ConnId, effects: &mut Effects) {
-        let crowded = self.pending.len() > self.config.outstanding_max;
+    pub(super) fn resume_if_possible(&mut self, id: ConnId, effects: &mut Effects) {
+        let crowded = self.is_crowded();
         let Some(conn) = self.conn(id) else { return };
         if conn.paused && !conn.is_full() && (!crowded || conn.outstanding == 0) {
             conn.paused = false;
@@ -530,9 +514,12 @@ impl Replica {
         self.stats.received += 1;
         match header {
             Ok(header) if phase == Phase::Open => {
+                let stalls = self.must_stall();
                 let conn = self.conns[id.0 as usize].as_mut().expect("looked up before");
                 let known = self.sessions.touch(conn.slot, conn.session, conn.timeout_ms);
-                if known {
+                if known && stalls {
+                    self.stall(now, id, head, Some(Code::CONNECTION_LOSS), effects);
+                } else if known {
                     // A genuine server ends the connection, and clients tell their callers so:
                     // this number makes them say the same, without the loss.
                     conn.outstanding += u32::from(header.xid > 0);

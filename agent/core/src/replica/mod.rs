@@ -12,10 +12,14 @@ mod follow;
 mod lead;
 mod learn;
 mod status;
+mod throttle;
 mod upkeep;
+mod warm;
 mod write;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod throttle_tests;
 
 use std::collections::VecDeque;
 
@@ -50,6 +54,8 @@ pub struct Replica {
     tree: DataTree,
     outstanding: Outstanding,
     pending: PendingQueue,
+    /// Requests that the throttle lets wait, oldest first.
+    stalled: VecDeque<throttle::Stalled>,
     watches: WatchTable,
     sessions: SessionTable,
     conns: Vec<Option<Conn>>,
@@ -124,6 +130,7 @@ impl Replica {
             tree,
             outstanding: Outstanding::default(),
             pending: PendingQueue::default(),
+            stalled: VecDeque::new(),
             sessions,
             conns: Vec::new(),
             conn_count: 0,
@@ -161,7 +168,7 @@ impl Replica {
             Event::Tick => self.on_tick(now, effects),
             Event::ClientOpened { conn, peer } => self.on_opened(now, conn, peer),
             Event::ClientOversized { conn, head } => self.on_oversized(now, conn, head, effects),
-            Event::ClientClosed { conn } => self.on_closed(conn),
+            Event::ClientClosed { conn } => self.on_closed(now, conn, effects),
             Event::DiskSpace { available } => self.on_disk_space(available, effects),
             Event::SnapshotSlice { bytes_max } => self.on_snapshot_slice(bytes_max, effects),
             Event::SnapshotTaken { zxid } => self.on_snapshot_taken(now, zxid, effects),
@@ -180,6 +187,7 @@ impl Replica {
         let idle = self.pending.is_empty();
         assert!(!idle || self.outstanding.is_empty(), "changes are under way without a txn");
         assert!(!idle || applied == self.logged, "nothing is under way and txns are missing");
+        assert!(!idle || self.stalled.is_empty(), "nothing is under way and requests wait for it");
     }
 
     fn conn(&mut self, conn: ConnId) -> Option<&mut Conn> {
@@ -209,6 +217,7 @@ impl Replica {
             Some(Role::Leading(_)) => self.commit(now, effects),
             Some(Role::Learning(_)) => self.acknowledge(now, effects),
         }
+        self.release_stalled(now, effects);
         self.begin_due_snapshot(effects);
     }
 
@@ -233,6 +242,7 @@ impl Replica {
             }
             other => unreachable!("{other:?} is none of the peers'"),
         }
+        self.release_stalled(now, effects);
     }
 
     fn on_disk_space(&mut self, available: bool, effects: &mut Effects) {
@@ -254,6 +264,10 @@ impl Replica {
             state.phase = crate::conn::Phase::Closing;
             state.waiting.clear();
             state.waiting_bytes = 0;
+            let stalled = std::mem::take(&mut state.stalled);
+            if stalled > 0 {
+                self.drop_stalled(conn);
+            }
             effects.list.push(Effect::Close { conn });
         }
     }

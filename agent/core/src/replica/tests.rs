@@ -17,19 +17,19 @@ use crate::replica::Replica;
 use crate::time::Now;
 
 /// A replica whose disk is always quick, with everything that was sent and logged.
-struct Driver {
-    replica: Replica,
-    now: Now,
-    sent: Vec<(ConnId, Vec<u8>)>,
-    closed: Vec<ConnId>,
-    log: Vec<(Zxid, Vec<u8>)>,
-    pieces: Vec<Vec<u8>>,
-    snapshot: Option<Zxid>,
-    hold: bool,
+pub(super) struct Driver {
+    pub(super) replica: Replica,
+    pub(super) now: Now,
+    pub(super) sent: Vec<(ConnId, Vec<u8>)>,
+    pub(super) closed: Vec<ConnId>,
+    pub(super) log: Vec<(Zxid, Vec<u8>)>,
+    pub(super) pieces: Vec<Vec<u8>>,
+    pub(super) snapshot: Option<Zxid>,
+    pub(super) hold: bool,
 }
 
 impl Driver {
-    fn new(config: Config) -> Driver {
+    pub(super) fn new(config: Config) -> Driver {
         let now = Now { mono_ms: 1_000, wall_ms: 1_700_000_000_000 };
         let recovered = Loader::new(&config).finish();
         Driver {
@@ -44,7 +44,7 @@ impl Driver {
         }
     }
 
-    fn step(&mut self, event: Event<'_>) {
+    pub(super) fn step(&mut self, event: Event<'_>) {
         let mut effects = Effects::new();
         self.replica.step(self.now, event, &mut effects);
         let mut durable = None;
@@ -79,7 +79,7 @@ impl Driver {
         }
     }
 
-    fn connect(&mut self, conn: u32) -> i64 {
+    pub(super) fn connect(&mut self, conn: u32) -> i64 {
         let id = ConnId(conn);
         self.step(Event::ClientOpened { conn: id, peer: IpAddr::V4(Ipv4Addr::LOCALHOST) });
         let request = ConnectRequest {
@@ -97,20 +97,20 @@ impl Driver {
         ConnectResponse::decode(&mut Reader::new(&reply)).unwrap().session_id
     }
 
-    fn request(&mut self, conn: u32, xid: i32, op: Op, body: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn request(&mut self, conn: u32, xid: i32, op: Op, body: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = Vec::new();
         RequestHeader { xid, op }.encode(&mut bytes);
         body(&mut bytes);
         self.step(Event::ClientRequest { conn: ConnId(conn), frame: &bytes });
     }
 
-    fn create(&mut self, conn: u32, xid: i32, path: &str, flags: i32) {
+    pub(super) fn create(&mut self, conn: u32, xid: i32, path: &str, flags: i32) {
         self.request(conn, xid, Op::CREATE, |out| {
             encode_create(out, path, Some(b"x"), &Acl::open(), flags, None);
         });
     }
 
-    fn headers(&mut self) -> Vec<(u32, i32, i64, Code)> {
+    pub(super) fn headers(&mut self) -> Vec<(u32, i32, i64, Code)> {
         let sent = std::mem::take(&mut self.sent);
         let header = |bytes: &[u8]| ReplyHeader::decode(&mut Reader::new(bytes)).unwrap();
         sent.iter().map(|(c, b)| (c.0, header(b).xid, header(b).zxid.0, header(b).code)).collect()
