@@ -84,6 +84,15 @@ impl PendingQueue {
         self.entries.iter().map(|entry| (entry.zxid, &self.bytes[entry.bytes.clone()]))
     }
 
+    /// Whether a session is about to be there: a txn that opens it waits, and none that closes it.
+    pub fn opens_session(&self, session: i64) -> bool {
+        let of = |entry: &&Pending| {
+            matches!(entry.op, Op::CREATE_SESSION | Op::CLOSE_SESSION)
+                && self.bytes[entry.bytes.clone()].starts_with(&session.to_be_bytes())
+        };
+        self.entries.iter().rev().find(of).is_some_and(|entry| entry.op == Op::CREATE_SESSION)
+    }
+
     /// Nobody waits for them any more.
     pub fn forget_clients(&mut self) {
         for entry in &mut self.entries {

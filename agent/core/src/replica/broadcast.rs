@@ -162,7 +162,10 @@ impl Replica {
         let mut reader = Reader::new(packet.data.ok_or("a revalidation without a session")?);
         let session = reader.long("REVALIDATE.session").map_err(bad)?;
         let timeout_ms = reader.int("REVALIDATE.timeout").map_err(bad)?;
-        let alive = self.sessions.find(session).is_some_and(|session| !session.closing);
+        let alive = match self.sessions.find(session) {
+            Some(session) => !session.closing,
+            None => self.pending.opens_session(session),
+        };
         if alive {
             let slot = self.sessions.add(session, timeout_ms);
             self.sessions.touch(slot, session, timeout_ms);

@@ -178,6 +178,8 @@ impl Replica {
                 }
                 (session.learner != learner).then_some(Code::SESSION_MOVED)
             }
+            // A quorum of learners may have opened it before this server's own disk has it.
+            None if learner.is_some() && self.pending.opens_session(session) => None,
             _ => Some(Code::SESSION_EXPIRED),
         }
     }

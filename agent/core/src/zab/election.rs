@@ -311,6 +311,10 @@ impl Election {
             // While a better vote is waited for, others do not matter.
             self.settle_at_ms = Some(now_ms + self.settle_ms);
         }
+        if Election::beats(electorate, &self.proposal, &heard.vote) && heard.from != self.me {
+            // Our vote may have come while the other one was not looking yet, which forgot it.
+            out.push(Say::To(heard.from, State::Looking, self.proposal));
+        }
         let cast = Cast { state: State::Looking, vote: heard.vote, version: 0 };
         self.received.insert(heard.from, cast);
         let wanted = Cast { state: State::Looking, vote: self.proposal, version: 0 };
