@@ -19,6 +19,9 @@ use crate::start::{Failure, Recovery};
 use crate::sys::clock;
 use crate::systemd::Progress;
 
+/// Bytes of txns behind the newest snapshot above which a start takes a snapshot of its own.
+const REPLAYED_BYTES_MAX: u64 = 16 << 20;
+
 /// The core, with the time of the last step.
 pub struct Node {
     replica: Replica,
@@ -345,6 +348,8 @@ pub struct Loading<'a> {
     pub loader: Loader,
     /// Whom to tell how far it has come.
     pub progress: Option<Progress<'a>>,
+    /// Bytes of txns that came.
+    pub replayed_bytes: u64,
 }
 
 impl Loading<'_> {
@@ -396,6 +401,7 @@ impl Replay for Loading<'_> {
 
     fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), String> {
         self.add(bytes.len());
+        self.replayed_bytes += bytes.len() as u64;
         self.loader.txn(zxid, bytes)
     }
 }
@@ -412,11 +418,12 @@ fn load(
     progress: Option<Progress<'_>>,
 ) -> Result<(Recovered, disk::LogPosition, bool), DiskError> {
     let began_ms = clock::now().mono_ms;
-    let mut loading = Loading { loader: Loader::new(config), progress };
+    let mut loading = Loading { loader: Loader::new(config), progress, replayed_bytes: 0 };
     let found = disk::recover(dir, &mut loading)?;
     for note in &found.notes {
         log::warn!("disk: {note}");
     }
+    let replayed_bytes = loading.replayed_bytes;
     let mut recovered = loading.loader.finish();
     let disk::Epochs { accepted, current } = found.epochs;
     recovered.epochs = Epochs { accepted, current };
@@ -432,7 +439,9 @@ fn load(
         recovered.tree.len(),
         recovered.sessions.len(),
     );
-    Ok((recovered, found.log, found.wants_snapshot))
+    // The next start need not pay for a long replay again.
+    let wants_snapshot = found.wants_snapshot || replayed_bytes > REPLAYED_BYTES_MAX;
+    Ok((recovered, found.log, wants_snapshot))
 }
 
 /// Opens the data directory and brings back what it holds.

@@ -9,6 +9,7 @@ mod peers;
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -64,6 +65,14 @@ pub struct Reloaded {
     pub connections_max: u32,
 }
 
+/// Reads the settings again beside the loop: a file system or a name server may be slow.
+pub struct Reload {
+    /// Begins to read. Each call is answered once, and the loop is woken for it.
+    pub begin: Box<dyn FnMut()>,
+    /// What was read; `None` when it was refused.
+    pub done: Receiver<Option<Reloaded>>,
+}
+
 /// Everything the loop is made of.
 pub struct Parts<C, D> {
     /// The core, recovered.
@@ -91,7 +100,7 @@ pub struct Parts<C, D> {
     /// What doesn't change and is told to operators.
     pub facts: Facts,
     /// Reads the settings again.
-    pub reload: Box<dyn FnMut() -> Option<Reloaded>>,
+    pub reload: Reload,
 }
 
 /// The running server.
@@ -109,6 +118,9 @@ pub struct Server<C, D> {
     appended: bool,
     snapshot_runs: bool,
     snapshot_last: bool,
+    /// The settings are being read; and somebody has asked for it once more since.
+    reload_runs: bool,
+    reload_again: bool,
     /// When stopping ends at the latest.
     stop_by_ms: Option<i64>,
     chance: u64,
@@ -133,6 +145,8 @@ impl<C: Core, D: Disk> Server<C, D> {
             appended: false,
             snapshot_runs: false,
             snapshot_last: false,
+            reload_runs: false,
+            reload_again: false,
             stop_by_ms: None,
             chance: now.wall_ms as u64 | 1,
             end: None,
@@ -161,6 +175,9 @@ impl<C: Core, D: Disk> Server<C, D> {
     pub fn turn(&mut self, events: &mut Events) -> io::Result<()> {
         self.poll(events)?;
         self.take_disk_reports();
+        if self.reload_runs {
+            self.take_reloaded();
+        }
         self.serve_peers();
         self.accept_clients();
         self.serve_clients();
@@ -495,14 +512,27 @@ impl<C: Core, D: Disk> Server<C, D> {
     }
 
     fn reload(&mut self) {
-        self.parts.systemd.reloading();
-        if let Some(reloaded) = (self.parts.reload)() {
+        self.reload_again = self.reload_runs;
+        if !self.reload_runs {
+            self.reload_runs = true;
+            self.parts.systemd.reloading();
+            (self.parts.reload.begin)();
+        }
+    }
+
+    fn take_reloaded(&mut self) {
+        let Ok(reloaded) = self.parts.reload.done.try_recv() else { return };
+        if let Some(reloaded) = reloaded {
             self.parts.whitelist = reloaded.whitelist;
             let limits = self.parts.clients.limits_mut();
             limits.connections_per_ip_max = reloaded.connections_per_ip_max;
             limits.connections_max = reloaded.connections_max;
         }
         self.parts.systemd.ready();
+        self.reload_runs = false;
+        if std::mem::take(&mut self.reload_again) {
+            self.reload();
+        }
     }
 
     /// A stopping server ends when everything appended is durable and every reply is sent.

@@ -7,7 +7,8 @@ use std::io;
 use log::LevelFilter;
 use mio::{Poll, Waker};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use zk_core::Config;
 
 use crate::admin::Facts;
@@ -15,7 +16,7 @@ use crate::audit::AuditLog;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Listener, Peers, peers};
 use crate::report;
-use crate::server::{Core, DISK, Disk, End, Parts, Reloaded, Server};
+use crate::server::{Core, DISK, Disk, End, Parts, Reload, Reloaded, Server};
 use crate::settings::{self, PeerSettings, Refusal, Settings, Source};
 use crate::sys::signal::Signals;
 use crate::sys::{clock, limits};
@@ -125,8 +126,7 @@ fn assemble<C: Core, D: Disk>(
     let started = clock::now();
     let descriptors = limits::raise_open_files().saturating_sub(DESCRIPTORS_RESERVED).max(1);
     let poll = Poll::new().map_err(system("poll"))?;
-    let waker = Waker::new(poll.registry(), DISK).map_err(system("make a waker"))?;
-    let waker = Arc::new(waker);
+    let waker = Arc::new(Waker::new(poll.registry(), DISK).map_err(system("make a waker"))?);
     let address = settings.client_address;
     // Before recovery, which may take long: a taken port is known at once.
     let listener = Listener::bind(address, settings.backlog)
@@ -141,7 +141,7 @@ fn assemble<C: Core, D: Disk>(
     let (core, disk) = recover(Recovery {
         settings: &settings,
         config: Config { seed: chance(), ..settings.core.clone() },
-        waker,
+        waker: Arc::clone(&waker),
         systemd: &systemd,
     })?;
     let now = clock::now();
@@ -158,7 +158,7 @@ fn assemble<C: Core, D: Disk>(
         throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
         whitelist: settings.whitelist,
         facts: Facts::new(&settings, address, started),
-        reload: reloader(source.clone(), settings.to_string()),
+        reload: reloader(source.clone(), settings.to_string(), waker),
     };
     let mut server = Server::new(parts).map_err(system("register with the poll"))?;
     log::info!(
@@ -213,32 +213,52 @@ fn chance() -> u64 {
 }
 
 /// Reads the settings again and tells what of it takes effect. `before`: as they hold now.
-fn reloader(source: Source, mut before: String) -> Box<dyn FnMut() -> Option<Reloaded>> {
+fn reloader(source: Source, before: String, waker: Arc<Waker>) -> Reload {
+    let (send, done) = channel();
+    let before = Arc::new(Mutex::new(before));
+    let begin = move || {
+        let (source, before) = (source.clone(), Arc::clone(&before));
+        let (send, waker) = (send.clone(), Arc::clone(&waker));
+        let answer = send.clone();
+        let read = move || {
+            // A loop that has ended needs no answer.
+            let _ = answer.send(read_again(&source, &before));
+            // A failed wake-up is made good by the loop, which looks around every second.
+            let _ = waker.wake();
+        };
+        if let Err(error) = std::thread::Builder::new().name("reload".to_owned()).spawn(read) {
+            log::error!("settings: reload_refused reason=\"{error}\"");
+            let _ = send.send(None);
+        }
+    };
+    Reload { begin: Box::new(begin), done }
+}
+
+fn read_again(source: &Source, before: &Mutex<String>) -> Option<Reloaded> {
     const TAKES_EFFECT: [&str; 4] =
         ["4lw.commands.whitelist=", "maxClientCnxns=", "maxCnxns=", "agent.logLevel="];
-    Box::new(move || {
-        let settings = match settings::load(&source) {
-            Ok(settings) => settings,
-            Err(refusal) => {
-                log::error!("settings: reload_refused reason=\"{refusal}\"");
-                return None;
-            }
-        };
-        let after = settings.to_string();
-        for line in after.lines().filter(|line| !before.lines().any(|old| old == *line)) {
-            if TAKES_EFFECT.iter().any(|key| line.starts_with(key)) {
-                log::info!("settings: reloaded {line}");
-            } else {
-                log::warn!("settings: needs_restart {line}");
-            }
+    let settings = match settings::load(source) {
+        Ok(settings) => settings,
+        Err(refusal) => {
+            log::error!("settings: reload_refused reason=\"{refusal}\"");
+            return None;
         }
-        before = after;
-        let level: LevelFilter = settings.log_level;
-        report::set_level(level);
-        Some(Reloaded {
-            whitelist: settings.whitelist,
-            connections_per_ip_max: settings.limits.connections_per_ip_max,
-            connections_max: settings.limits.connections_max,
-        })
+    };
+    let after = settings.to_string();
+    let mut before = before.lock().expect("no thread panics while it holds this lock");
+    for line in after.lines().filter(|line| !before.lines().any(|old| old == *line)) {
+        if TAKES_EFFECT.iter().any(|key| line.starts_with(key)) {
+            log::info!("settings: reloaded {line}");
+        } else {
+            log::warn!("settings: needs_restart {line}");
+        }
+    }
+    *before = after;
+    let level: LevelFilter = settings.log_level;
+    report::set_level(level);
+    Some(Reloaded {
+        whitelist: settings.whitelist,
+        connections_per_ip_max: settings.limits.connections_per_ip_max,
+        connections_max: settings.limits.connections_max,
     })
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,7 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use zk_wire::connect::{ConnectRequest, ConnectResponse};
 use zk_wire::jute::Writer as _;
 use zk_wire::request::encode_create;
@@ -314,6 +316,36 @@ fn sighup_reloads_what_can_be_reloaded() {
     daemon.signal(Signal::SIGHUP);
     daemon.wait_for_line("settings: reload_refused");
     assert_eq!(daemon.word("ruok"), "imok", "a refused reload changes nothing");
+}
+
+/// Goal: clients are served while the settings are read, however long that takes.
+/// Method: the file becomes a pipe, which is read only when somebody writes to it.
+#[test]
+fn a_slow_reload_keeps_nobody_waiting() {
+    let scratch = Scratch::new("slow");
+    let config = scratch.config("4lw.commands.whitelist=*");
+    let daemon = Daemon::configured(&config);
+    let text = fs::read_to_string(&config).unwrap();
+    fs::remove_file(&config).unwrap();
+    mkfifo(&config, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    // A pipe can be opened for writing without waiting only while somebody reads it.
+    let deadline = Instant::now() + PATIENCE;
+    let mut pipe = loop {
+        let mut options = fs::File::options();
+        match options.write(true).custom_flags(libc::O_NONBLOCK).open(&config) {
+            Ok(pipe) => break pipe,
+            Err(e) => assert!(Instant::now() < deadline, "nobody reads the settings: {e}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(daemon.word("ruok"), "imok");
+    let (mut client, _) = daemon.session(10_000);
+    send_ping(&mut client);
+    assert!(receive(&mut client).is_some());
+    pipe.write_all(format!("{text}maxClientCnxns=7\n").as_bytes()).unwrap();
+    drop(pipe);
+    daemon.wait_for_line("settings: reloaded maxClientCnxns=7");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use zk_agent::admin::{ClientStatus, Facts, Status, View};
 use zk_agent::audit::AuditLog;
 use zk_agent::net::throttle::Throttle;
 use zk_agent::net::{Clients, Listener};
-use zk_agent::server::{Core, Disk, DiskReport, Parts, Server};
+use zk_agent::server::{Core, Disk, DiskReport, Parts, Reload, Server};
 use zk_agent::settings::{self, Settings, Source};
 use zk_agent::sys::clock;
 use zk_agent::sys::signal::Signals;
@@ -206,7 +206,7 @@ fn run(overrides: &[(&str, &str)]) -> Running {
             throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
             whitelist: settings.whitelist,
             facts: Facts::new(&settings, address, now),
-            reload: Box::new(|| None),
+            reload: Reload { begin: Box::new(|| ()), done: channel().1 },
         };
         let mut server = Server::new(parts).unwrap();
         let mut events = Events::with_capacity(64);
