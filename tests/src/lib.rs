@@ -16,4 +16,5 @@ pub mod server;
 pub mod fixture;
 pub mod diff;
 pub mod drive;
+pub mod history;
 pub mod fuzz;
