@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("acl_list", wire::acl_list),
     ("path", wire::path),
     ("reply", wire::reply),
+    ("ensemble", wire::ensemble),
     ("txn", core::txn),
     ("session_stream", core::session_stream),
     ("client_stream", shell::client_stream),

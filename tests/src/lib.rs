@@ -17,5 +17,6 @@ pub mod fixture;
 pub mod ensemble;
 pub mod diff;
 pub mod drive;
+pub mod history;
 pub mod fuzz;
 pub mod sim;

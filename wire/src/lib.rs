@@ -20,6 +20,8 @@ pub mod header;
 pub mod request;
 pub mod multi;
 pub mod watch;
+pub mod properties;
+pub mod ensemble;
 
 pub use acl::{Acl, Id, perms};
 pub use code::Code;

@@ -101,6 +101,13 @@ const ZOO_CFG: &str = "# sample\ntickTime=2000\ninitLimit=10\nsyncLimit : 5\ndat
     DigestAuthenticationProvider.digestAlg=SHA-256\nsnapCount=100000\nserver.1=h:2888:3888;2181\n\
     znode.container.checkIntervalMs=60000\nautopurge.purgeInterval=1\n";
 
+const ENSEMBLES: &[&str] = &[
+    "server.1=127.0.0.1:2888:3888:participant;127.0.0.1:2181\nserver.2=zk2:2888:3888\n\
+     server.3=[::1]:2888:3888:observer;2181\nversion=100000003",
+    "server.1=a:1:2\nserver.2=b:1:2\nserver.18=c:1:2\ngroup.1=1:2\ngroup.2=18\nweight.18=0\n",
+    "server.1=a:1:2|[fe80::1]:3:4:Participant;a:5;b:6\n! none\nversion : \\\n  7f",
+];
+
 fn texts(list: &[&str]) -> Vec<Vec<u8>> {
     list.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
@@ -147,6 +154,7 @@ pub fn corpus(target: &str) -> Vec<Vec<u8>> {
         }
         "path" => texts(&["/", "/a/b", "//", "/a/../b", "/\u{1}", "/\u{e000}", "/\u{1f600}", ""]),
         "reply" => vec![replies()],
+        "ensemble" => texts(ENSEMBLES),
         "txn" => super::core::txns(),
         "zoo_cfg" => texts(&[ZOO_CFG, "clientPort=2181\n", "a\\u0041=\\\n"]),
         // Of these the input is a list of places to damage in a good file.

@@ -1,6 +1,7 @@
 //! Targets of the wire crate and of the client.
 
 use zk_wire::connect::ConnectRequest;
+use zk_wire::ensemble::{Ensemble, Rules};
 use zk_wire::frame::{self, Cut};
 use zk_wire::header::RequestHeader;
 use zk_wire::multi::SubRequests;
@@ -127,5 +128,20 @@ pub fn reply(bytes: &[u8]) {
     while let Ok(Some((taken, _))) = session.receive(1, &bytes[at..]) {
         assert!(taken >= 4 && at + taken <= bytes.len());
         at += taken;
+    }
+}
+
+/// A configuration that is taken is written so that it is read as the same one, and then stays.
+pub fn ensemble(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for flags in 0..8u8 {
+        let rules = Rules {
+            standalone: flags & 1 != 0,
+            several_addresses: flags & 2 != 0,
+            secure_clients: flags & 4 != 0,
+        };
+        let Ok(read) = Ensemble::parse(text, &rules) else { continue };
+        let written = read.to_string();
+        assert_eq!(Ensemble::parse(&written, &rules).as_ref(), Ok(&read), "{text:?}, {rules:?}");
     }
 }

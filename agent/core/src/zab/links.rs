@@ -234,8 +234,13 @@ fn hello(reader: &mut Reader<'_>) -> Hello {
     }
     let Ok(text) = reader.string("address") else { return Ok(None) };
     let several: Result<Vec<_>, String> = text.split('|').map(address).collect();
-    let usable = several?.into_iter().filter(|(host, _)| host != "0.0.0.0" && host != "::");
+    let usable = several?.into_iter().filter(|(host, _)| !is_wildcard(host));
     Ok(Some((sid, usable.collect())))
+}
+
+/// Whether a host stands for every address: there is nobody to be dialed. Java writes it in full.
+fn is_wildcard(host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
 }
 
 fn address(text: &str) -> Result<(String, u16), String> {

@@ -46,6 +46,9 @@ pub const PROTOCOL: i32 = 0x1_0000;
 /// Longest packet that is taken, in bytes: `jute.maxbuffer` may be raised on the other side.
 pub const BYTES_MAX: usize = 64 << 20;
 
+/// Identities of a request, at most.
+const AUTH_MAX: i32 = 4096;
+
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
@@ -76,8 +79,19 @@ impl<'a> Packet<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Packet<'a>> {
         let kind = reader.int("QuorumPacket.type")?;
         let zxid = Zxid(reader.long("QuorumPacket.zxid")?);
+        // Told before any of it is waited for.
+        if let Some(head) = reader.rest().first_chunk::<4>() {
+            let length = i32::from_be_bytes(*head);
+            if length > BYTES_MAX as i32 {
+                let value = i64::from(length);
+                return Err(DecodeError::Value { field: "QuorumPacket.data", value });
+            }
+        }
         let data = reader.buffer("QuorumPacket.data")?;
         let count = reader.int("QuorumPacket.authinfo")?;
+        if count > AUTH_MAX {
+            return Err(DecodeError::Value { field: "QuorumPacket.authinfo", value: count.into() });
+        }
         let mut auth = Vec::new();
         for _ in 0..count {
             let scheme = reader.string("Id.scheme")?.into_owned();
@@ -184,5 +198,7 @@ pub(crate) mod tests {
     #[test]
     fn impossible_lengths_are_refused() {
         assert!(Packet::cut(&hex("00000002 0000000100000001 fffffffe")).is_err());
+        assert!(Packet::cut(&hex("00000002 0000000100000001 7fffffff")).is_err());
+        assert!(Packet::cut(&hex("00000001 ffffffffffffffff ffffffff 7fffffff")).is_err());
     }
 }
