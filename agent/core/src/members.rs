@@ -42,6 +42,11 @@ impl Members {
         self.servers.iter().filter(|(_, member)| !member.observer).map(|(sid, _)| *sid)
     }
 
+    /// Who decides while no other configuration is on its way.
+    pub fn electorate(&self) -> Electorate<'_> {
+        Electorate { committed: self, proposed: None }
+    }
+
     fn weight(&self, sid: Sid) -> i64 {
         self.weights.get(&sid).copied().unwrap_or(1)
     }

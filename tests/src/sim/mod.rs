@@ -546,7 +546,7 @@ impl World {
             self.step(server, Event::Tick);
         }
         let Some(replica) = &self.servers[server].replica else { return };
-        if replica.snapshot_wants_slice() {
+        if replica.snapshot_runs() {
             self.step(server, Event::SnapshotSlice { bytes_max: 2_000 });
         }
     }

@@ -141,7 +141,7 @@ impl World {
     fn last_zxids(&self) -> Vec<Zxid> {
         let zxids = self.servers.iter().filter_map(|server| server.replica.as_ref());
         // An idle leader stands at the beginning of its epoch; no txn carries that.
-        zxids.map(|replica| Zxid(replica.applied_txn().0)).collect()
+        zxids.map(|replica| replica.applied_txn()).collect()
     }
 
     fn compare(&mut self) {

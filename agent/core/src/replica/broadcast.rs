@@ -7,19 +7,17 @@ use zk_wire::jute::Reader;
 use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
-use super::ensemble::Role;
+use super::ensemble::{Role, Taken};
 use crate::effect::{Effect, Effects};
 use crate::ids::PeerId;
 use crate::time::Now;
+use crate::zab::Sid;
 use crate::zab::leader::{Follower, Phase, Stage, Sync, SyncFrom};
 use crate::zab::packet::{self, Packet, kind};
-use crate::zab::{Electorate, Sid};
 
 /// Above this counter a leader makes room for a new epoch; what is left is more than any leader
 /// proposes between two looks.
 const COUNTER_MAX: u32 = 0xff00_0000;
-
-type Taken = Result<(), String>;
 
 impl Replica {
     /// Sends a txn that was just made to the followers.
@@ -27,11 +25,7 @@ impl Replica {
         let Some(us) = &mut self.ensemble else { return };
         let Role::Leading(leader) = &mut us.role else { return };
         let start = out.bytes.len();
-        out.bytes.put_int(kind::PROPOSAL);
-        out.bytes.put_long(zxid.0);
-        out.bytes.put_int(txn.len() as i32);
-        out.bytes.extend_from_within(txn);
-        out.bytes.put_int(-1);
+        packet::put_within(kind::PROPOSAL, zxid, txn, &mut out.bytes);
         let range = start..out.bytes.len();
         for (peer, follower) in &mut leader.learners {
             if follower.stage == Stage::Serving && !follower.observer {
@@ -65,16 +59,14 @@ impl Replica {
     pub(super) fn commit(&mut self, now: Now, effects: &mut Effects) {
         let (durable, logged) = (self.durable, self.logged);
         let Some(us) = &mut self.ensemble else { return };
-        let electorate = Electorate { committed: &us.members, proposed: None };
+        let electorate = us.members.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         if leader.phase != Phase::Serving {
             return self.advance(now, effects);
         }
-        leader.durable = durable;
-        let before = leader.committed;
-        if let Some(zxid) = leader.committable(&electorate) {
+        let before = self.committed;
+        if let Some(zxid) = leader.committable(&electorate, durable, before) {
             assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
-            leader.committed = zxid;
             self.committed = zxid;
             self.tell_committed(before, zxid, effects);
         }
@@ -199,7 +191,7 @@ impl Replica {
         let applied = self.tree.last_zxid();
         loop {
             let us = self.us();
-            let electorate = Electorate { committed: &us.members, proposed: None };
+            let electorate = us.members.electorate();
             let Role::Leading(leader) = &mut us.role else { return };
             let confirmed = leader.confirmed_round(&electorate);
             let Some(first) = leader.syncs.front().copied() else { return };
@@ -248,7 +240,7 @@ impl Replica {
         let logged = self.logged;
         let us = self.us();
         let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);
-        let electorate = Electorate { committed: &us.members, proposed: None };
+        let electorate = us.members.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         if now.mono_ms >= leader.phase_due_ms {
             let why = format!("no quorum came in {:?}", leader.phase);

@@ -18,12 +18,15 @@ use crate::zab::learner::Learner;
 use crate::zab::links::{Links, Wish};
 use crate::zab::notification;
 use crate::zab::packet::Packet;
-use crate::zab::{Election, Electorate, Members, Sid};
+use crate::zab::{Election, Members, Sid};
 
 /// Connections of the quorum port that wait for this server to lead, at most.
 const WAITING_PEERS_MAX: usize = 64;
 /// What one of them may send meanwhile, in bytes.
 const WAITING_BYTES_MAX: usize = 64 << 10;
+
+/// What became of a packet: why its connection has to be closed.
+pub(super) type Taken = Result<(), String>;
 
 /// What this server is to the others.
 #[derive(Debug)]
@@ -168,16 +171,18 @@ impl Replica {
         us.role = Role::Looking;
         let own = us.members.is_voter(us.me).then_some((last, us.epochs.current));
         let mut says = std::mem::take(&mut us.says);
-        let electorate = Electorate { committed: &us.members, proposed: None };
+        let electorate = us.members.electorate();
         us.election.start(now.mono_ms, own, &electorate, &mut says);
         self.carry(now, says, effects);
     }
 
-    /// As `look_if_flushed`, for who may be alone.
-    pub(super) fn look_if_flushed_in_ensemble(&mut self, now: Now, effects: &mut Effects) {
-        if self.ensemble.is_some() {
-            self.look_if_flushed(now, effects);
-        }
+    /// Asks for the epochs to be written down.
+    pub(super) fn save_epochs(&mut self, epochs: Epochs, effects: &mut Effects) {
+        let have = self.us().epochs;
+        assert!(epochs.accepted >= have.accepted && epochs.current >= have.current);
+        assert!(epochs.current <= epochs.accepted, "an epoch is entered that was not accepted");
+        self.saving = true;
+        effects.list.push(Effect::SaveEpochs { epochs });
     }
 
     /// Clients go elsewhere; what they asked for and is not applied is not theirs any more.
@@ -285,7 +290,7 @@ impl Replica {
             return;
         }
         let mut says = std::mem::take(&mut us.says);
-        let electorate = Electorate { committed: &us.members, proposed: None };
+        let electorate = us.members.electorate();
         us.election.on_heard(now.mono_ms, heard, &electorate, last, &mut says);
         self.carry(now, says, effects);
     }
@@ -303,13 +308,7 @@ impl Replica {
     }
 
     /// A peer has connected.
-    pub(super) fn on_peer_accepted(
-        &mut self,
-        now: Now,
-        peer: PeerId,
-        port: Port,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn on_peer_accepted(&mut self, peer: PeerId, port: Port, effects: &mut Effects) {
         let us = self.us();
         if port == Port::Election {
             return us.links.on_accepted(peer);
@@ -318,12 +317,13 @@ impl Replica {
         if us.peers.len() >= WAITING_PEERS_MAX && !matches!(us.role, Role::Leading(_)) {
             return effects.list.push(Effect::ClosePeer { peer });
         }
-        us.peers.insert(peer, Vec::new());
-        if matches!(us.role, Role::Learning(_)) {
-            us.peers.remove(&peer);
-            effects.list.push(Effect::ClosePeer { peer });
-        } else if matches!(us.role, Role::Leading(_)) {
-            self.welcome(now, peer);
+        match us.role {
+            Role::Learning(_) => effects.list.push(Effect::ClosePeer { peer }),
+            Role::Leading(_) => {
+                us.peers.insert(peer, Vec::new());
+                self.welcome(peer);
+            }
+            Role::Flushing | Role::Looking => drop(us.peers.insert(peer, Vec::new())),
         }
     }
 
@@ -335,7 +335,7 @@ impl Replica {
         }
         us.peers.remove(&peer);
         match &us.role {
-            Role::Leading(_) => self.on_learner_gone(now, peer, effects),
+            Role::Leading(_) => self.on_learner_gone(peer, effects),
             Role::Learning(learner) if learner.peer == peer => {
                 self.on_leader_gone(now, effects);
             }

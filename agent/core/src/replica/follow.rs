@@ -7,7 +7,7 @@ use zk_wire::jute::Reader;
 use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
-use super::ensemble::Role;
+use super::ensemble::Taken;
 use super::learn::{check_next, read_zxid};
 use crate::conn::Waiting;
 use crate::effect::Effects;
@@ -17,8 +17,6 @@ use crate::time::Now;
 use crate::txn::Txn;
 use crate::zab::learner::Forwarded;
 use crate::zab::packet::{self, Packet, kind};
-
-type Taken = Result<(), String>;
 
 /// Syncs that are released once a zxid is applied.
 pub(super) type Released = VecDeque<(Zxid, ConnId, u64)>;
@@ -98,7 +96,7 @@ impl Replica {
         if effects.bytes.len() > start {
             effects.send_peer(peer, start);
         }
-        self.settle(now, effects);
+        self.settle(effects);
         self.apply_ready(now, effects);
     }
 
@@ -135,12 +133,7 @@ impl Replica {
     /// A txn that is applied may be the write of one of our clients: then it is the first of those
     /// that the leader has.
     pub(super) fn claim(&mut self, entry: &mut Pending, txn: &Txn<'_>) {
-        let Some(learner) = self.ensemble.as_mut().and_then(|us| match &mut us.role {
-            Role::Learning(learner) => Some(learner),
-            _ => None,
-        }) else {
-            return;
-        };
+        let Some(learner) = self.learner() else { return };
         let Some(first) = learner.forwarded.front() else { return };
         if (first.session, first.xid) == (txn.header.session, txn.header.cxid) {
             entry.client = Some(first.client);

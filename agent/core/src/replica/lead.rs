@@ -4,14 +4,12 @@ use zk_wire::Zxid;
 use zk_wire::jute::Reader;
 
 use super::Replica;
-use super::ensemble::Role;
+use super::ensemble::{Role, Taken};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId};
 use crate::time::Now;
 use crate::zab::leader::{Follower, Leader, Phase, Stage, SyncFrom};
 use crate::zab::packet::{self, PROTOCOL, Packet, kind};
-
-type Taken = Result<(), String>;
 
 /// How a learner is brought to the leader's history.
 enum Way {
@@ -52,14 +50,14 @@ impl Replica {
         us.role = Role::Leading(Box::new(leader));
         let waiting: Vec<PeerId> = us.peers.keys().copied().collect();
         for peer in waiting {
-            self.welcome(now, peer);
+            self.welcome(peer);
             self.take_packets(now, peer, effects);
         }
         self.advance(now, effects);
     }
 
     /// Takes in a learner that has connected.
-    pub(super) fn welcome(&mut self, _: Now, peer: PeerId) {
+    pub(super) fn welcome(&mut self, peer: PeerId) {
         let us = self.us();
         let ticks = (us.init_ms + us.sync_ms) / us.tick_ms;
         if let Role::Leading(leader) = &mut us.role {
@@ -68,7 +66,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn on_learner_gone(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+    pub(super) fn on_learner_gone(&mut self, peer: PeerId, effects: &mut Effects) {
         if self.snapshot_to == Some(peer) {
             self.snapshot_to = None;
             self.tree.snapshot_abort();
@@ -77,14 +75,14 @@ impl Replica {
             leader.learners.remove(&peer);
             leader.syncs.retain(|sync| sync.from != SyncFrom::Learner(peer));
         }
-        self.feed_waiting(now, effects);
+        self.feed_waiting(effects);
     }
 
     /// Goes to the next phase when what this one waits for is there.
     pub(super) fn advance(&mut self, now: Now, effects: &mut Effects) {
         let (durable, logged) = (self.durable, self.logged);
         let us = self.us();
-        let electorate = crate::zab::Electorate { committed: &us.members, proposed: None };
+        let electorate = us.members.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         let epoch = leader.epoch;
         match leader.phase {
@@ -98,10 +96,8 @@ impl Replica {
                 self.save_epochs(Epochs { accepted: epoch, current: epoch }, effects);
             }
             Phase::Synchronizing => {
-                leader.durable = durable;
                 if durable == logged {
-                    let me = us.me;
-                    leader.sync(me);
+                    leader.sync(us.me);
                 }
                 if leader.is_synced(&electorate) {
                     self.establish(now, effects);
@@ -109,14 +105,6 @@ impl Replica {
             }
             _ => {}
         }
-    }
-
-    fn save_epochs(&mut self, epochs: Epochs, effects: &mut Effects) {
-        let have = self.us().epochs;
-        assert!(epochs.accepted >= have.accepted && epochs.current >= have.current);
-        assert!(epochs.current <= epochs.accepted, "an epoch is entered that was not accepted");
-        self.saving = true;
-        effects.list.push(Effect::SaveEpochs { epochs });
     }
 
     /// The epochs are on disk.
@@ -141,7 +129,7 @@ impl Replica {
                     Phase::Entering => {
                         leader.enter(Phase::Synchronizing, now.mono_ms, init_ms);
                         for peer in self.at_stage(Stage::Promised) {
-                            self.bring_up(now, peer, effects);
+                            self.bring_up(peer, effects);
                         }
                     }
                     phase => unreachable!("epochs were saved in {phase:?}"),
@@ -287,7 +275,7 @@ impl Replica {
             }
         }
         if leader.phase >= Phase::Synchronizing {
-            self.bring_up(now, peer, effects);
+            self.bring_up(peer, effects);
         }
         self.advance(now, effects);
         Ok(())
@@ -326,13 +314,13 @@ impl Replica {
     }
 
     /// Sends a learner what it lacks, and the offer of the epoch.
-    fn bring_up(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+    fn bring_up(&mut self, peer: PeerId, effects: &mut Effects) {
         let Some(position) = self.follower(peer).map(|follower| follower.position) else { return };
         let top = self.top();
         let (kind, zxid, from, method) = match self.way(position) {
             Way::Diff(from) => (kind::DIFF, top.max(from), from, "DIFF"),
             Way::Trunc(to) => (kind::TRUNC, to, to, "TRUNC"),
-            Way::Snap => return self.begin_sending(now, peer, effects),
+            Way::Snap => return self.begin_sending(peer, effects),
         };
         let sid = self.follower(peer).map_or(-1, |follower| follower.sid);
         let line = format!("ensemble: syncing server={sid} by={method} from={position} to={top}");
@@ -350,12 +338,10 @@ impl Replica {
         let epoch = leader.epoch;
         let out = &mut effects.bytes;
         for (zxid, txn) in us.history.after(from).take_while(|(zxid, _)| *zxid <= top) {
-            packet::put(kind::PROPOSAL, zxid, Some(txn), out);
-            packet::put(kind::COMMIT, zxid, None, out);
+            packet::put_committed(zxid, txn, out);
         }
         for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > from && *zxid <= top) {
-            packet::put(kind::PROPOSAL, zxid, Some(txn), out);
-            packet::put(kind::COMMIT, zxid, None, out);
+            packet::put_committed(zxid, txn, out);
         }
         packet::put(kind::NEWLEADER, base(epoch), Some(us.members.text.as_bytes()), out);
         effects.send_peer(peer, start);
@@ -366,7 +352,7 @@ impl Replica {
     }
 
     /// Sends the database, when no other snapshot is being taken; else when that is done.
-    fn begin_sending(&mut self, _: Now, peer: PeerId, effects: &mut Effects) {
+    fn begin_sending(&mut self, peer: PeerId, effects: &mut Effects) {
         if self.tree.snapshot_runs() {
             return;
         }
@@ -385,7 +371,7 @@ impl Replica {
     }
 
     /// The network has taken what was sent: more of the database follows.
-    pub(super) fn on_peer_drained(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+    pub(super) fn on_peer_drained(&mut self, peer: PeerId, effects: &mut Effects) {
         const SLICE_BYTES: usize = 64 << 10;
         if self.snapshot_to != Some(peer) {
             return;
@@ -399,15 +385,15 @@ impl Replica {
             if let Some(position) = position {
                 self.offer(peer, position, effects);
             }
-            self.feed_waiting(now, effects);
+            self.feed_waiting(effects);
         }
     }
 
     /// Whoever waits for the database is next.
-    fn feed_waiting(&mut self, now: Now, effects: &mut Effects) {
+    fn feed_waiting(&mut self, effects: &mut Effects) {
         if self.leader().is_some_and(|leader| leader.phase >= Phase::Synchronizing) {
             for peer in self.at_stage(Stage::Promised) {
-                self.bring_up(now, peer, effects);
+                self.bring_up(peer, effects);
             }
         }
     }
@@ -453,12 +439,7 @@ impl Replica {
         self.committed = begin;
         self.tree.applied(begin);
         self.sessions.restart();
-        let us = self.us();
-        us.election.established(epoch);
-        if let Role::Leading(leader) = &mut us.role {
-            leader.durable = begin;
-            leader.committed = begin;
-        }
+        self.us().election.established(epoch);
         self.serving = true;
         effects.log(Level::Info, format!("ensemble: leading epoch={epoch} history={history_end}"));
         for peer in self.at_stage(Stage::Synced) {
@@ -480,8 +461,7 @@ impl Replica {
             if observer {
                 packet::put(kind::INFORM, zxid, Some(txn), out);
             } else {
-                packet::put(kind::PROPOSAL, zxid, Some(txn), out);
-                packet::put(kind::COMMIT, zxid, None, out);
+                packet::put_committed(zxid, txn, out);
             }
         }
         let committed = self.committed;
@@ -489,12 +469,8 @@ impl Replica {
             match (observer, zxid <= committed) {
                 (true, true) => packet::put(kind::INFORM, zxid, Some(txn), out),
                 (true, false) => {}
-                (false, done) => {
-                    packet::put(kind::PROPOSAL, zxid, Some(txn), out);
-                    if done {
-                        packet::put(kind::COMMIT, zxid, None, out);
-                    }
-                }
+                (false, true) => packet::put_committed(zxid, txn, out),
+                (false, false) => packet::put(kind::PROPOSAL, zxid, Some(txn), out),
             }
         }
         effects.send_peer(peer, start);

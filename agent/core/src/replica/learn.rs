@@ -7,7 +7,7 @@ use zk_wire::jute::Reader;
 use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
-use super::ensemble::{Role, Wants};
+use super::ensemble::{Role, Taken, Wants};
 use super::lead::base;
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId, Port};
@@ -18,8 +18,6 @@ use crate::zab::Sid;
 use crate::zab::learner::{Held, Learner, Phase};
 use crate::zab::packet::{PROTOCOL, Packet, kind};
 use crate::zab::stream::{Progress, Receiver};
-
-type Taken = Result<(), String>;
 
 /// Connections to a leader that are tried before another election.
 const DIALS_MAX: u32 = 5;
@@ -163,9 +161,7 @@ impl Replica {
         learner.epoch = epoch;
         if epoch > have.accepted {
             learner.phase = Phase::Promising;
-            self.saving = true;
-            let epochs = Epochs { accepted: epoch, current: have.current };
-            effects.list.push(Effect::SaveEpochs { epochs });
+            self.save_epochs(Epochs { accepted: epoch, current: have.current }, effects);
         } else {
             // It was promised before, perhaps to another: bring me up, and do not count me.
             self.promise(-1, effects);
@@ -325,17 +321,13 @@ impl Replica {
         if let Some(learner) = self.learner() {
             learner.snapshot_due = false;
         }
-        if self.ensemble.is_some() {
-            self.log_committed(now, effects);
-            self.settle(now, effects);
-        }
+        self.log_committed(now, effects);
+        self.settle(effects);
     }
 
     fn on_sync_packet(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
         let logged = self.logged;
-        let members = self.us().members.version;
         let Some(learner) = self.learner() else { return Ok(()) };
-        let observer = learner.observer;
         match packet.kind {
             kind::PROPOSAL | kind::INFORM => {
                 let txn = packet.data.ok_or("a proposal without a txn")?;
@@ -346,10 +338,7 @@ impl Replica {
                 learner.held.push_back(Held { zxid, txn: txn.into() });
                 if packet.kind == kind::INFORM {
                     self.on_sync_commit(now, zxid, effects)?;
-                } else if matches!(
-                    self.learner().map(|learner| &learner.phase),
-                    Some(Phase::Offered)
-                ) {
+                } else if matches!(learner.phase, Phase::Offered) {
                     self.log_held(now, effects);
                 }
                 Ok(())
@@ -359,9 +348,8 @@ impl Replica {
                 if packet.zxid != base(learner.epoch) {
                     return Err(format!("NEWLEADER of {}, not of {}", packet.zxid, learner.epoch));
                 }
-                let _same_for_all = (members, observer);
                 learner.phase = Phase::Settling;
-                self.settle(now, effects);
+                self.settle(effects);
                 Ok(())
             }
             kind::UPTODATE if matches!(learner.phase, Phase::Offered) => {
@@ -408,7 +396,7 @@ impl Replica {
     }
 
     /// After NEWLEADER: when everything is on disk, the epoch is entered.
-    pub(super) fn settle(&mut self, _: Now, effects: &mut Effects) {
+    pub(super) fn settle(&mut self, effects: &mut Effects) {
         let flushed = self.durable == self.logged;
         let epochs = self.us().epochs;
         let Some(learner) = self.learner() else { return };
@@ -416,11 +404,8 @@ impl Replica {
             return;
         }
         learner.phase = Phase::Entering;
-        let epoch = learner.epoch;
-        assert!(epoch <= epochs.accepted, "epoch {epoch} is entered and was not accepted");
-        self.saving = true;
-        let epochs = Epochs { accepted: epochs.accepted, current: epoch };
-        effects.list.push(Effect::SaveEpochs { epochs });
+        let current = learner.epoch;
+        self.save_epochs(Epochs { current, ..epochs }, effects);
     }
 
     /// Proposals that came before the epoch was entered go to the log now.

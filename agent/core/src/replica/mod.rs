@@ -230,10 +230,10 @@ impl Replica {
     fn on_peers(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
         assert!(self.ensemble.is_some(), "a server that is alone heard {event:?}");
         match event {
-            Event::PeerAccepted { peer, port } => self.on_peer_accepted(now, peer, port, effects),
+            Event::PeerAccepted { peer, port } => self.on_peer_accepted(peer, port, effects),
             Event::PeerConnected { peer } => self.on_peer_connected(now, peer, effects),
             Event::PeerBytes { peer, bytes } => self.on_peer_bytes(now, peer, bytes, effects),
-            Event::PeerDrained { peer } => self.on_peer_drained(now, peer, effects),
+            Event::PeerDrained { peer } => self.on_peer_drained(peer, effects),
             Event::PeerClosed { peer } => self.on_peer_closed(now, peer, effects),
             Event::EpochsSaved { epochs } => self.on_epochs_saved(now, epochs, effects),
             Event::Reloaded { recovered } => {

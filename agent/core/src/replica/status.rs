@@ -278,13 +278,8 @@ impl Replica {
         self.ensemble.as_ref().map_or(self.tree.last_zxid(), |us| us.history.last())
     }
 
-    /// Whether a snapshot runs and wants to be asked for slices, for the disk.
-    pub fn snapshot_wants_slice(&self) -> bool {
-        self.tree.snapshot_runs() && self.snapshot_to.is_none()
-    }
-
-    /// Whether a snapshot runs and wants to be asked for slices.
+    /// Whether a snapshot for the disk runs and wants to be asked for slices.
     pub fn snapshot_runs(&self) -> bool {
-        self.tree.snapshot_runs()
+        self.tree.snapshot_runs() && self.snapshot_to.is_none()
     }
 }

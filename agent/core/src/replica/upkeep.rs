@@ -200,7 +200,7 @@ impl Replica {
         effects.log(Level::Info, format!("snapshot: taken zxid={zxid}"));
         if std::mem::take(&mut self.snapshot_replaces) {
             self.on_received_taken(now, effects);
-            self.look_if_flushed_in_ensemble(now, effects);
+            self.look_if_flushed(now, effects);
         }
     }
 

@@ -10,7 +10,7 @@ use super::data_tree::DataTree;
 use super::znode::ROOT;
 
 /// What stands behind the last znode.
-const SIGNATURE: &[u8] = b"BenWasHere";
+pub const SIGNATURE: &[u8] = b"BenWasHere";
 /// Number of the open ACL in Apache's form.
 const OPEN_ACL: i64 = -1;
 

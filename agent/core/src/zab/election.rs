@@ -393,7 +393,7 @@ mod tests {
 
         fn join(&mut self, now_ms: i64, sid: Sid, own: Option<(Zxid, i64)>) {
             let (mut election, mut says) = (Election::new(sid, SETTLE_MS), Vec::new());
-            let electorate = Electorate { committed: &self.members, proposed: None };
+            let electorate = self.members.electorate();
             election.start(now_ms, own, &electorate, &mut says);
             self.all.insert(sid, (election, own));
             self.spread(sid, says);
@@ -424,7 +424,7 @@ mod tests {
             while let Some((to, heard)) = self.queue.pop_front() {
                 let Some((election, own)) = self.all.get_mut(&to) else { continue };
                 let mut says = Vec::new();
-                let electorate = Electorate { committed: &self.members, proposed: None };
+                let electorate = self.members.electorate();
                 let last = own.map_or(Zxid(5), |(zxid, _)| zxid);
                 election.on_heard(now_ms, heard, &electorate, last, &mut says);
                 self.spread(to, says);

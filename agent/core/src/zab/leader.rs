@@ -127,10 +127,6 @@ pub struct Leader {
     synced: BTreeSet<Sid>,
     /// Its learners.
     pub learners: BTreeMap<PeerId, Follower>,
-    /// Everything up to this is on the leader's own disk.
-    pub durable: Zxid,
-    /// Everything up to this is on the disks of a quorum.
-    pub committed: Zxid,
     /// Half ticks since it began.
     pub half_ticks: i64,
     /// When the next half tick is, on the monotonic clock.
@@ -157,8 +153,6 @@ impl Leader {
             promises: BTreeSet::new(),
             synced: BTreeSet::new(),
             learners: BTreeMap::new(),
-            durable: Zxid::NONE,
-            committed: Zxid::NONE,
             half_ticks: 0,
             next_half_tick_ms: now_ms,
             begun_ms: now_ms,
@@ -213,15 +207,21 @@ impl Leader {
         self.phase_due_ms = if phase == Phase::Serving { i64::MAX } else { now_ms + phase_ms };
     }
 
-    /// The newest zxid that a quorum has on disk, when that is more than is committed.
-    pub fn committable(&self, electorate: &Electorate<'_>) -> Option<Zxid> {
+    /// The newest zxid that a quorum has on disk, when that is more than is committed. `durable`:
+    /// what is on the leader's own.
+    pub fn committable(
+        &self,
+        electorate: &Electorate<'_>,
+        durable: Zxid,
+        committed: Zxid,
+    ) -> Option<Zxid> {
         let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
         let mut acked: Vec<(Zxid, Sid)> = serving.map(|f| (f.acked, f.sid)).collect();
-        acked.push((self.durable, self.me));
+        acked.push((durable, self.me));
         acked.sort_unstable();
         let mut have = BTreeSet::new();
         for (zxid, sid) in acked.into_iter().rev() {
-            if zxid <= self.committed {
+            if zxid <= committed {
                 return None;
             }
             have.insert(sid);

@@ -1,5 +1,7 @@
 //! The packets of the quorum port, as bytes.
 
+use std::ops::Range;
+
 use zk_wire::jute::{DecodeError, Reader, Result};
 use zk_wire::{Id, Writer, Zxid};
 
@@ -108,6 +110,21 @@ pub fn put(kind: i32, zxid: Zxid, data: Option<&[u8]>, out: &mut Vec<u8>) {
     out.put_long(zxid.0);
     out.put_buffer(data);
     out.put_int(-1);
+}
+
+/// Writes a packet whose data stands in the same buffer already.
+pub fn put_within(kind: i32, zxid: Zxid, data: Range<usize>, out: &mut Vec<u8>) {
+    out.put_int(kind);
+    out.put_long(zxid.0);
+    out.put_int(data.len() as i32);
+    out.extend_from_within(data);
+    out.put_int(-1);
+}
+
+/// Writes a txn that is committed already.
+pub fn put_committed(zxid: Zxid, txn: &[u8], out: &mut Vec<u8>) {
+    put(kind::PROPOSAL, zxid, Some(txn), out);
+    put(kind::COMMIT, zxid, None, out);
 }
 
 /// Writes a packet on behalf of somebody.

@@ -7,9 +7,8 @@ use zk_wire::jute::{DecodeError, Reader};
 use zk_wire::request::AclList;
 
 use crate::load::{Loader, Recovered};
+use crate::tree::sending::SIGNATURE;
 
-/// What stands behind the last znode.
-const SIGNATURE: &[u8] = b"BenWasHere";
 /// A record above this is refused, in bytes. The largest znode an Apache server can send holds
 /// `jute.maxbuffer` and its surplus; servers with larger settings send larger ones.
 const RECORD_BYTES_MAX: usize = 64 << 20;
