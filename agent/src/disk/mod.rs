@@ -18,6 +18,7 @@ pub mod scan;
 pub mod prepare;
 pub mod writer;
 pub mod snapshot;
+pub mod ahead;
 pub mod purge;
 pub mod rewrite;
 pub mod snapshotter;

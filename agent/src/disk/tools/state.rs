@@ -10,6 +10,7 @@ use zk_core::tree::{DataTree, Kind};
 use zk_core::{Config, Loader, Recovered};
 use zk_wire::{StatPersisted, Zxid};
 
+use super::super::ahead::each_piece;
 use super::super::apache::export::{ApacheSnapshotWriter, Export};
 use super::super::apache::names::{ApacheFiles, Packing};
 use super::super::apache::snapshot::{OPEN_ACL_ID, read_snapshot};
@@ -103,9 +104,7 @@ pub fn load_snapshot(path: &Path, config: &Config) -> Result<Recovered> {
 fn load_ours(path: &Path, load: &mut Load) -> std::result::Result<(), String> {
     let file = snapshot::open(path).map_err(|error| error.to_string())?;
     let mut reader = SnapshotReader::new(&file).map_err(|error| error.to_string())?;
-    while let Some(piece) = reader.next_piece().map_err(|error| error.to_string())? {
-        load.piece(piece)?;
-    }
+    each_piece(&mut reader, |piece| load.piece(piece))?;
     load.snapshot_end(reader.zxid(), false)
 }
 
