@@ -4,9 +4,10 @@
 //! the disk's threads. Adapters only: nothing is decided here.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
-use zk_core::{Config, ConnId, Effects, Epochs, Event, Now, Recovered, Replica};
+use zk_core::{Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, Recovered, Replica};
 use zk_wire::Zxid;
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
@@ -386,7 +387,7 @@ fn load(
 /// # Errors
 /// When the directory is locked, not ours, or damaged; see [`DiskError`].
 pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
-    let Recovery { settings, config, waker, systemd } = recovery;
+    let Recovery { settings, mut config, waker, systemd } = recovery;
     let now = clock::now();
     let logs = (settings.log_dir != settings.data_dir).then_some(settings.log_dir.as_path());
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
@@ -396,6 +397,13 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     let progress = systemd.progress(now.mono_ms);
     let (recovered, position, wants_snapshot) =
         load(&mut dir, &config, Some(progress)).map_err(data_failure)?;
+    if let Some(ensemble) = &mut config.ensemble
+        && recovered.tree.last_zxid() == Zxid::ZERO
+        && recovered.epochs == Epochs::default()
+        && take_initialize(&settings.log_dir)?
+    {
+        ensemble.empty_disk = EmptyDisk::Votes;
+    }
     let options = SnapshotOptions {
         dir: dir.data().to_owned(),
         cluster: dir.identity().cluster,
@@ -429,4 +437,18 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         slow_sync_us: (settings.disk.sync_warning_ms as u64).saturating_mul(1000),
     };
     Ok((node, disk))
+}
+
+/// Whether the operator says that an empty directory is that of a new ensemble. The word counts
+/// once.
+fn take_initialize(log_dir: &Path) -> Result<bool, Failure> {
+    let path = log_dir.join("initialize");
+    match std::fs::remove_file(&path) {
+        Ok(()) => {
+            log::info!("start: initialize file={}", path.display());
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Failure::System(format!("remove {}", path.display()), error)),
+    }
 }

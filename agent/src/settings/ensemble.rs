@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use zk_core::{EnsembleConfig, Members};
+use zk_core::{EmptyDisk, EnsembleConfig, Members};
 
 use crate::settings::files::read_entries;
 use crate::settings::given::{Origin, Refusal, Values};
@@ -150,6 +150,10 @@ pub fn ensemble(
             init_ticks: keys.init_ticks as u32,
             sync_ticks: keys.sync_ticks as u32,
             settle_ms: SETTLE_MS,
+            empty_disk: match values.flag("db.autocreate", true) {
+                true => EmptyDisk::Asks,
+                false => EmptyDisk::Abstains,
+            },
         },
         peers: PeerSettings {
             election: line.member.election.clone(),

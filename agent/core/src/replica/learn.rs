@@ -170,8 +170,9 @@ impl Replica {
     }
 
     fn promise(&mut self, current: i64, effects: &mut Effects) {
-        // Who says that it has nothing is sent everything.
-        let last = if self.wants_database { Zxid::NONE } else { self.logged };
+        // Who says that it has nothing is sent everything, and does not count for the quorum.
+        let counts = self.us().election.is_trusted() && !self.wants_database;
+        let last = if counts { self.logged } else { Zxid::NONE };
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Promised;
         learner.heard = Zxid::NONE;
