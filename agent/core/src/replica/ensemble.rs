@@ -105,7 +105,9 @@ impl Ensemble {
     fn deadline_ms(&self) -> i64 {
         let role = match &self.role {
             Role::Flushing | Role::Looking => i64::MAX,
-            Role::Leading(leader) => leader.next_half_tick_ms.min(leader.phase_due_ms),
+            Role::Leading(leader) => {
+                leader.next_half_tick_ms.min(leader.next_look_ms).min(leader.phase_due_ms)
+            }
             Role::Learning(learner) => learner.due_ms.min(learner.redial_at_ms.unwrap_or(i64::MAX)),
         };
         role.min(self.election.deadline_ms())
