@@ -132,6 +132,10 @@ impl Replica {
         packet: &Packet<'_>,
         effects: &mut Effects,
     ) -> Taken {
+        if self.us().stops {
+            // Whoever leads next is asked.
+            return Ok(());
+        }
         let bad = |error: zk_wire::DecodeError| error.to_string();
         let mut reader = Reader::new(packet.data.ok_or("a request without a body")?);
         let session = reader.long("REQUEST.session").map_err(bad)?;

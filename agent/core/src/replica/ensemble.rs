@@ -16,8 +16,8 @@ use crate::zab::history::History;
 use crate::zab::leader::Leader;
 use crate::zab::learner::Learner;
 use crate::zab::links::{Links, Wish};
-use crate::zab::notification;
 use crate::zab::packet::Packet;
+use crate::zab::{self, notification};
 use crate::zab::{Election, Members, Sid};
 
 /// Connections of the quorum port that wait for this server to lead, at most.
@@ -48,6 +48,8 @@ pub(super) struct Ensemble {
     pub members: Members,
     pub epochs: Epochs,
     empty_disk: EmptyDisk,
+    /// It stops: nothing new is begun.
+    pub stops: bool,
     pub role: Role,
     pub election: Election,
     pub links: Links,
@@ -77,6 +79,7 @@ impl Ensemble {
             members: config.members.clone(),
             epochs,
             empty_disk: config.empty_disk,
+            stops: false,
             role: Role::Flushing,
             election: Election::new(config.me, config.settle_ms),
             links: Links::new(config.me, address),
@@ -123,6 +126,7 @@ impl Replica {
     /// When the ensemble has something to do.
     pub(super) fn ensemble_deadline(&self) -> i64 {
         match &self.ensemble {
+            Some(us) if us.stops && matches!(us.role, Role::Flushing) => i64::MAX,
             Some(us) if matches!(us.role, Role::Flushing) && self.is_flushed() => 0,
             Some(us) => us.deadline_ms(),
             None => i64::MAX,
@@ -169,7 +173,7 @@ impl Replica {
         let flushed = self.is_flushed();
         let last = self.logged;
         let us = self.us();
-        if !flushed || !matches!(us.role, Role::Flushing) {
+        if !flushed || us.stops || !matches!(us.role, Role::Flushing) {
             return;
         }
         us.role = Role::Looking;
@@ -297,6 +301,34 @@ impl Replica {
         self.us().wishes = wishes;
         for (sid, payload) in heard {
             self.on_notification(now, sid, &payload, effects);
+        }
+    }
+
+    pub(super) fn on_stopping(&mut self, effects: &mut Effects) {
+        let Some(us) = &mut self.ensemble else { return };
+        us.stops = true;
+        if matches!(us.role, Role::Leading(_)) {
+            effects.log(Level::Info, "ensemble: handing over".to_owned());
+        }
+    }
+
+    pub(super) fn on_stopped(&mut self, now: Now, effects: &mut Effects) {
+        if self.ensemble.is_some() {
+            self.look(now, "this server stops", effects);
+        }
+    }
+
+    /// Whether nothing is under way that a client, here or elsewhere, waits for.
+    pub fn is_idle(&self) -> bool {
+        let Some(us) = &self.ensemble else { return self.pending.is_empty() };
+        match &us.role {
+            Role::Leading(leader) if leader.phase == zab::leader::Phase::Serving => {
+                self.pending.is_empty() && leader.syncs.is_empty()
+            }
+            Role::Learning(learner) if learner.serves() => {
+                learner.forwarded.is_empty() && learner.syncs.is_empty()
+            }
+            _ => true,
         }
     }
 

@@ -174,6 +174,8 @@ impl Replica {
             Event::SnapshotTaken { zxid } => self.on_snapshot_taken(now, zxid, effects),
             Event::SnapshotFailed => self.on_snapshot_failed(now, effects),
             Event::SnapshotWanted => self.begin_snapshot(effects),
+            Event::Stopping => self.on_stopping(effects),
+            Event::Stopped => self.on_stopped(now, effects),
             other => self.on_peers(now, other, effects),
         }
         self.check();
