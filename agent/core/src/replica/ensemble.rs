@@ -66,7 +66,8 @@ pub(super) struct Ensemble {
 
 impl Ensemble {
     /// Alone, before anything was said.
-    pub fn new(config: &EnsembleConfig, tick_ms: i32, epochs: Epochs, last: Zxid) -> Ensemble {
+    pub fn new(config: &EnsembleConfig, tick_ms: i32, found: (Epochs, History)) -> Ensemble {
+        let (epochs, history) = found;
         let tick_ms = i64::from(tick_ms.max(1));
         let own = config.members.servers.get(&config.me);
         let address = own.and_then(|member| member.election.first());
@@ -84,7 +85,7 @@ impl Ensemble {
             election: Election::new(config.me, config.settle_ms),
             links: Links::new(config.me, address),
             peers: BTreeMap::new(),
-            history: History::new(last),
+            history,
             tick_ms,
             init_ms: tick_ms * i64::from(config.init_ticks),
             sync_ms: tick_ms * i64::from(config.sync_ticks),

@@ -10,6 +10,7 @@ use super::Replica;
 use super::ensemble::{Role, Taken, Wants};
 use super::lead::base;
 use crate::effect::{Effect, Effects, Level};
+use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::time::Now;
@@ -282,6 +283,7 @@ impl Replica {
     fn install(&mut self, recovered: Recovered) {
         let last = recovered.tree.last_zxid();
         self.tree = recovered.tree;
+        let window = Some(recovered.history).filter(|history| history.last() == last);
         self.pending = Default::default();
         self.outstanding = Default::default();
         self.cache = Default::default();
@@ -289,7 +291,7 @@ impl Replica {
         self.history.clear();
         self.logged = last;
         self.committed = last;
-        self.us().history.reset(last);
+        self.us().history = window.unwrap_or_else(|| History::new(last));
     }
 
     /// Bytes of the database. Says how many belong to it.

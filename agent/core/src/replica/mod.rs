@@ -118,10 +118,11 @@ impl Replica {
         }
         let logged = tree.last_zxid();
         let config_alone = config.ensemble.is_none();
+        let found = (recovered.epochs, recovered.history);
         let ensemble = config
             .ensemble
             .as_ref()
-            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, recovered.epochs, logged)));
+            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, found)));
         Replica {
             watches: WatchTable::new(config.seed.rotate_left(32)),
             snapshot: upkeep::SnapshotDue::new(&config, &mut rng, recovered.txns_replayed),
