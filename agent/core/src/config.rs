@@ -124,4 +124,20 @@ pub struct EnsembleConfig {
     pub sync_ticks: u32,
     /// How long a better vote is waited for once a quorum agrees, in ms. Apache's servers wait 200.
     pub settle_ms: i64,
+    /// What this server does while its disk is empty.
+    pub empty_disk: EmptyDisk,
+}
+
+/// What a server does whose disk knows of no epoch. It is new, or took the place of one on which
+/// something was promised to a leader; nobody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmptyDisk {
+    /// It votes like any other: the operator said that the ensemble is new (the file `initialize`).
+    Votes,
+    /// It votes when it has heard what every other voter has, and then for nobody who has less than
+    /// the best of them.
+    #[default]
+    Asks,
+    /// It does not vote before it has followed a leader (`db.autocreate=false`).
+    Abstains,
 }

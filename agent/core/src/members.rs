@@ -178,6 +178,13 @@ impl Electorate<'_> {
         self.committed.is_voter(sid) || self.proposed.is_some_and(|next| next.is_voter(sid))
     }
 
+    /// Everyone who has a vote in either configuration.
+    pub fn voters(&self) -> impl Iterator<Item = Sid> + '_ {
+        let next = self.proposed.into_iter().flat_map(Members::voters);
+        let fresh = next.filter(|sid| !self.committed.is_voter(*sid));
+        self.committed.voters().chain(fresh)
+    }
+
     /// The weight of a server's candidacy: who weighs nothing cannot lead.
     pub fn weight(&self, sid: Sid) -> i64 {
         self.committed.weight(sid)

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use zk_core::{EnsembleConfig, Members};
+use zk_core::{EmptyDisk, EnsembleConfig, Members};
 
 use crate::settings::files::read_entries;
 use crate::settings::given::{Origin, Refusal, Values};
@@ -35,6 +35,7 @@ struct Keys {
     listen_on_all: bool,
     tcp_keepalive: bool,
     standalone: bool,
+    empty_disk: EmptyDisk,
 }
 
 fn keys(values: &Values) -> Result<Keys, Refusal> {
@@ -59,6 +60,10 @@ fn keys(values: &Values) -> Result<Keys, Refusal> {
         listen_on_all: values.flag("quorumListenOnAllIPs", false),
         tcp_keepalive: values.flag("tcpKeepAlive", false),
         standalone: values.flag("standaloneEnabled", true),
+        empty_disk: match values.flag("db.autocreate", true) {
+            true => EmptyDisk::Asks,
+            false => EmptyDisk::Abstains,
+        },
     })
 }
 
@@ -192,6 +197,7 @@ pub fn ensemble(
             init_ticks: keys.init_ticks as u32,
             sync_ticks: keys.sync_ticks as u32,
             settle_ms: SETTLE_MS,
+            empty_disk: keys.empty_disk,
         },
         peers: PeerSettings {
             election: line.member.election.clone(),

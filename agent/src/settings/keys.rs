@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
         Moot("logs without a snapshot are read if they begin at the first txn, else state is lost"),
     ),
     key("datadir.autocreate", Switch, Honoured),
-    key("db.autocreate", Switch, Later("an empty directory votes, as is Apache's default")),
+    key("db.autocreate", Switch, Honoured),
     key("enforceQuota", Switch, Honoured),
     key("enableEagerACLCheck", Switch, Later("permissions are checked by the leader")),
     key("watchManagerName", Text, Moot(WATCHES)),

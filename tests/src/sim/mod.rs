@@ -146,6 +146,7 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
             init_ticks: 10,
             sync_ticks: 5,
             settle_ms: 25,
+            empty_disk: zk_core::EmptyDisk::Asks,
         }),
         ..Config::default()
     }

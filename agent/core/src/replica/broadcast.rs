@@ -12,6 +12,7 @@ use crate::effect::{Effect, Effects};
 use crate::ids::PeerId;
 use crate::time::Now;
 use crate::zab::Sid;
+use crate::zab::kin;
 use crate::zab::leader::{Follower, Phase, Stage, Sync, SyncFrom};
 use crate::zab::packet::{self, Packet, kind};
 
@@ -245,23 +246,48 @@ impl Replica {
 
     /// Asks every learner whether it is there; a new round.
     pub(super) fn ping(&mut self, effects: &mut Effects) {
-        let zxid = self.logged;
         let Some(leader) = self.leader() else { return };
         leader.round += 1;
+        self.ping_those(|_| true, effects);
+    }
+
+    fn ping_those(&mut self, wanted: impl Fn(&Follower) -> bool, effects: &mut Effects) {
+        let zxid = self.logged;
+        let Some(leader) = self.leader() else { return };
         let round = leader.round;
         let start = effects.bytes.len();
         packet::put(kind::PING, zxid, None, &mut effects.bytes);
         let range = start..effects.bytes.len();
         for (peer, follower) in &mut leader.learners {
-            if follower.stage == Stage::Serving {
+            if follower.stage == Stage::Serving && wanted(follower) {
                 follower.pings.push_back(round);
                 effects.list.push(Effect::SendPeer { peer: *peer, bytes: range.clone() });
             }
         }
     }
 
-    /// Half a tick has passed.
+    /// Shows learners of ours that this leader does not hang, and looks whether its disk does.
+    fn look_around(&mut self, now: Now, effects: &mut Effects) {
+        let durable = self.durable;
+        let us = self.us();
+        let limit_ms = us.sync_ms.min(kin::HUNG_MS);
+        let electorate = us.known.electorate();
+        let Role::Leading(leader) = &mut us.role else { return };
+        leader.next_look_ms = now.mono_ms + kin::PING_MS;
+        if leader.phase != Phase::Serving {
+            return;
+        }
+        if leader.holds_up(&electorate, durable, now.mono_ms, limit_ms) {
+            return self.look(now, "a quorum waits for the disk of this server", effects);
+        }
+        self.ping_those(|follower| follower.kin, effects);
+    }
+
+    /// Time passes for a leader.
     pub(super) fn on_leader_tick(&mut self, now: Now, effects: &mut Effects) {
+        if self.leader().is_some_and(|leader| now.mono_ms >= leader.next_look_ms) {
+            self.look_around(now, effects);
+        }
         let logged = self.logged;
         let us = self.us();
         let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);

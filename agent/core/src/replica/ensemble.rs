@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use zk_wire::Zxid;
 
 use super::Replica;
-use crate::config::EnsembleConfig;
+use crate::config::{EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId, Port};
 use crate::time::Now;
-use crate::zab::election::{Say, State, Vote};
+use crate::zab::election::{Say, Standing, State, Vote};
 use crate::zab::history::History;
 use crate::zab::leader::Leader;
 use crate::zab::learner::Learner;
@@ -49,6 +49,7 @@ pub(super) struct Ensemble {
     /// Who leads next by the word of the last leader; then nobody is elected.
     pub designated: Option<Sid>,
     pub epochs: Epochs,
+    empty_disk: EmptyDisk,
     pub role: Role,
     pub election: Election,
     pub links: Links,
@@ -75,6 +76,7 @@ impl Ensemble {
             known: Known { committed, proposed },
             designated: None,
             epochs,
+            empty_disk: config.empty_disk,
             role: Role::Flushing,
             election: Election::new(config.me, config.settle_ms),
             links: Links::new(config.me, address),
@@ -103,7 +105,9 @@ impl Ensemble {
     fn deadline_ms(&self) -> i64 {
         let role = match &self.role {
             Role::Flushing | Role::Looking => i64::MAX,
-            Role::Leading(leader) => leader.next_half_tick_ms.min(leader.phase_due_ms),
+            Role::Leading(leader) => {
+                leader.next_half_tick_ms.min(leader.next_look_ms).min(leader.phase_due_ms)
+            }
             Role::Learning(learner) => learner.due_ms.min(learner.redial_at_ms.unwrap_or(i64::MAX)),
         };
         role.min(self.election.deadline_ms())
@@ -182,7 +186,12 @@ impl Replica {
             us.election.designate(leader, last);
             return self.settled(now, leader, effects);
         }
-        let own = us.known.committed.is_voter(us.me).then_some((last, us.epochs.current));
+        // An epoch that was accepted and not entered: this log may be a part of something.
+        let epoch = us.epochs.current;
+        let empty = last == Zxid::ZERO || us.epochs.accepted > 0;
+        let disk = if epoch == 0 && empty { us.empty_disk } else { EmptyDisk::Votes };
+        let standing = Standing { zxid: last, epoch, disk };
+        let own = us.known.committed.is_voter(us.me).then_some(standing);
         let mut says = std::mem::take(&mut us.says);
         let electorate = us.known.electorate();
         us.election.start(now.mono_ms, own, &electorate, &mut says);
@@ -223,6 +232,7 @@ impl Replica {
                         self.notify(sid, State::Looking, vote, effects);
                     }
                 }
+                Say::Waits => self.say_who_is_missing(effects),
                 Say::Redial => {
                     let us = self.us();
                     let mut wishes = std::mem::take(&mut us.wishes);
@@ -238,6 +248,17 @@ impl Replica {
         if let Some(leader) = settled {
             self.settled(now, leader, effects);
         }
+    }
+
+    fn say_who_is_missing(&self, effects: &mut Effects) {
+        let us = self.ensemble.as_ref().expect("there is an ensemble");
+        let missing: Vec<Sid> = us.election.unheard(&us.known.electorate()).collect();
+        let line = format!(
+            "ensemble: waiting missing={missing:?} reason=\"this disk is empty: it votes when every \
+             voter was heard, so that nothing is lost should it be a replaced one; start them, or \
+             create the file initialize in a new ensemble\""
+        );
+        effects.log(Level::Warn, line);
     }
 
     fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
@@ -292,7 +313,6 @@ impl Replica {
     }
 
     fn on_notification(&mut self, now: Now, from: Sid, payload: &[u8], effects: &mut Effects) {
-        let last = self.logged;
         let us = self.us();
         let Some(heard) = notification::decode(from, payload) else {
             let line = format!("election: server {from} sent a notification that is none");
@@ -304,7 +324,7 @@ impl Replica {
         let us = self.us();
         let mut says = std::mem::take(&mut us.says);
         let electorate = us.known.electorate();
-        us.election.on_heard(now.mono_ms, heard, &electorate, last, &mut says);
+        us.election.on_heard(now.mono_ms, heard, &electorate, &mut says);
         self.carry(now, says, effects);
     }
 

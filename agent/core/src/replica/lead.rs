@@ -8,6 +8,7 @@ use super::ensemble::{Role, Taken};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId};
 use crate::time::Now;
+use crate::zab::kin;
 use crate::zab::leader::{Follower, Leader, Phase, Stage, SyncFrom};
 use crate::zab::packet::{self, PROTOCOL, Packet, kind};
 
@@ -164,10 +165,13 @@ impl Replica {
     fn ask(&mut self, peer: PeerId, effects: &mut Effects) {
         let Some(leader) = self.leader() else { return };
         let epoch = leader.epoch;
+        let mut data = PROTOCOL.to_be_bytes().to_vec();
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.stage = Stage::Asked;
+            if follower.kin {
+                kin::put(&mut data);
+            }
         }
-        let data = PROTOCOL.to_be_bytes();
         self.send_packet(peer, kind::LEADERINFO, base(epoch), Some(&data), effects);
     }
 
@@ -225,6 +229,7 @@ impl Replica {
             return Err(format!("server {sid} speaks protocol {version:#x}, not {PROTOCOL:#x}"));
         }
         let config = reader.long("LearnerInfo.configVersion").unwrap_or(0);
+        let kin = kin::promises(reader.rest()) & kin::PINGS != 0;
         let us = self.us();
         if config > us.known.newest().version {
             return Err(format!("server {sid} has a newer configuration, {config:#x}"));
@@ -239,6 +244,7 @@ impl Replica {
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
+            follower.kin = kin;
             follower.stage = Stage::Known;
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.

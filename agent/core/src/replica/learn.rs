@@ -14,6 +14,7 @@ use crate::ids::{Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::time::Now;
 use crate::txn::{Txn, TxnHeader};
+use crate::zab::kin;
 use crate::zab::learner::{Held, Learner, Phase};
 use crate::zab::packet::{PROTOCOL, Packet, kind};
 use crate::zab::stream::{Progress, Receiver};
@@ -93,6 +94,7 @@ impl Replica {
         info.put_long(me);
         info.put_int(PROTOCOL);
         info.put_long(version);
+        kin::put(&mut info);
         self.send_packet(peer, kind, base(epochs.accepted), Some(&info), effects);
     }
 
@@ -107,6 +109,12 @@ impl Replica {
 
     pub(super) fn on_learner_tick(&mut self, now: Now, effects: &mut Effects) {
         let Some(learner) = self.learner() else { return };
+        let late_ms = now.mono_ms - learner.due_ms;
+        if late_ms > kin::LATE_MS && learner.serves() && !learner.late {
+            // This process was away, not the leader: what it sent meanwhile is read next.
+            learner.late = true;
+            learner.due_ms = now.mono_ms + kin::LATE_MS;
+        }
         if now.mono_ms >= learner.due_ms {
             let why = format!("the leader is silent in {}", learner.phase.name());
             return self.look(now, &why, effects);
@@ -136,7 +144,8 @@ impl Replica {
         let us = self.us();
         let (init_ms, sync_ms) = (us.init_ms, us.sync_ms);
         let Role::Learning(learner) = &mut us.role else { return Ok(()) };
-        let wait_ms = if learner.serves() { sync_ms } else { init_ms };
+        let wait_ms = learner.patience_ms(init_ms, sync_ms);
+        learner.late = false;
         learner.due_ms = now.mono_ms + wait_ms;
         match (&learner.phase, packet.kind) {
             (Phase::Introduced, kind::LEADERINFO) => self.on_epoch(packet, effects),
@@ -160,6 +169,8 @@ impl Replica {
         }
         let Some(learner) = self.learner() else { return Ok(()) };
         learner.epoch = epoch;
+        let mark = packet.data.and_then(|data| data.get(4..)).unwrap_or_default();
+        learner.kin = kin::promises(mark) & kin::PINGS != 0;
         if epoch > have.accepted {
             learner.phase = Phase::Promising;
             self.save_epochs(Epochs { accepted: epoch, current: have.current }, effects);
@@ -171,8 +182,9 @@ impl Replica {
     }
 
     fn promise(&mut self, current: i64, effects: &mut Effects) {
-        // Who says that it has nothing is sent everything.
-        let last = if self.wants_database { Zxid::NONE } else { self.logged };
+        // Who says that it has nothing is sent everything, and does not count for the quorum.
+        let counts = self.us().election.is_trusted() && !self.wants_database;
+        let last = if counts { self.logged } else { Zxid::NONE };
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Promised;
         learner.heard = Zxid::NONE;
@@ -456,10 +468,10 @@ impl Replica {
     }
 
     fn begin_serving(&mut self, now: Now, effects: &mut Effects) {
-        let sync_ms = self.us().sync_ms;
+        let (init_ms, sync_ms) = (self.us().init_ms, self.us().sync_ms);
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Serving;
-        learner.due_ms = now.mono_ms + sync_ms;
+        learner.due_ms = now.mono_ms + learner.patience_ms(init_ms, sync_ms);
         let (peer, epoch, leader) = (learner.peer, learner.epoch, learner.leader);
         let history_end = learner.committed;
         self.send_packet(peer, kind::ACK, base(epoch), None, effects);

@@ -81,6 +81,8 @@ pub struct Follower {
     pub stage: Stage,
     /// It observes.
     pub observer: bool,
+    /// It is one of ours, and counts on frequent pings.
+    pub kin: bool,
     /// Last zxid that it told, or through which it has been sent the history.
     pub position: Zxid,
     /// It has everything up to this on disk.
@@ -102,6 +104,7 @@ impl Follower {
             sid: -1,
             stage: Stage::Fresh,
             observer: false,
+            kin: false,
             position: Zxid::NONE,
             acked: Zxid::NONE,
             tick_due,
@@ -131,6 +134,10 @@ pub struct Leader {
     pub half_ticks: i64,
     /// When the next half tick is, on the monotonic clock.
     pub next_half_tick_ms: i64,
+    /// When the next ping to learners of ours is due, and a look at our own disk.
+    pub next_look_ms: i64,
+    /// What was on our disk when it was first seen to be behind a quorum of others, and when.
+    pub behind: Option<(Zxid, i64)>,
     /// When the phase has to be over.
     pub phase_due_ms: i64,
     begun_ms: i64,
@@ -155,6 +162,8 @@ impl Leader {
             learners: BTreeMap::new(),
             half_ticks: 0,
             next_half_tick_ms: now_ms,
+            next_look_ms: now_ms,
+            behind: None,
             begun_ms: now_ms,
             phase_ms,
             phase_due_ms: now_ms + phase_ms.min(ALONE_MS),
@@ -249,6 +258,24 @@ impl Leader {
             serving.filter(|f| f.tick_due >= tick).map(|f| f.sid).collect();
         sids.insert(self.me);
         sids
+    }
+
+    /// Whether a quorum of others has had more than what is on our own disk for so long: it is what
+    /// everybody waits for.
+    pub fn holds_up(
+        &mut self,
+        electorate: &Electorate<'_>,
+        durable: Zxid,
+        now_ms: i64,
+        limit_ms: i64,
+    ) -> bool {
+        if self.committable(electorate, Zxid::NONE, durable).is_none() {
+            self.behind = None;
+            return false;
+        }
+        let same = self.behind.filter(|(zxid, _)| *zxid == durable);
+        let (_, since_ms) = *self.behind.insert(same.unwrap_or((durable, now_ms)));
+        now_ms - since_ms > limit_ms
     }
 
     /// The newest round of pings that a quorum has answered.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use zk_wire::{Op, Zxid};
 
+use super::kin;
 use super::stream::Receiver;
 use super::{Members, Sid};
 use crate::ids::{ConnId, PeerId};
@@ -74,12 +75,16 @@ pub struct Learner {
     pub epoch: i64,
     /// It observes.
     pub observer: bool,
+    /// The leader is one of ours and pings often.
+    pub kin: bool,
     /// Times that it has dialed.
     pub dials: u32,
     /// When to dial again.
     pub redial_at_ms: Option<i64>,
     /// When something has to have been heard.
     pub due_ms: i64,
+    /// It looks once more, because it came late itself.
+    pub late: bool,
     /// The database it received is not on disk yet.
     pub snapshot_due: bool,
     /// Proposals that are not logged: nothing commits them yet, and the epoch is not entered.
@@ -109,9 +114,11 @@ impl Learner {
             phase: Phase::Dialing,
             epoch: -1,
             observer,
+            kin: false,
             dials: 1,
             redial_at_ms: None,
             due_ms,
+            late: false,
             snapshot_due: false,
             held: VecDeque::new(),
             offered: None,
@@ -121,6 +128,16 @@ impl Learner {
             forwarded: VecDeque::new(),
             syncs: VecDeque::new(),
             renewals: VecDeque::new(),
+        }
+    }
+
+    /// How long the leader may be silent, in ms: `init_ms` before it serves, then `sync_ms`, and
+    /// less when it is one of ours.
+    pub fn patience_ms(&self, init_ms: i64, sync_ms: i64) -> i64 {
+        match self.phase {
+            Phase::Serving if self.kin => sync_ms.min(kin::HUNG_MS),
+            Phase::Serving => sync_ms,
+            _ => init_ms,
         }
     }
 

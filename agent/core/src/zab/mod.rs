@@ -6,6 +6,7 @@
 pub mod election;
 pub mod history;
 pub mod packet;
+pub mod kin;
 pub mod notification;
 pub mod links;
 pub mod stream;
