@@ -203,6 +203,7 @@ fn run(overrides: &[(&str, &str)]) -> Running {
             poll: Poll::new().unwrap(),
             listener,
             peers: None,
+            members: None,
             clients: Clients::new(settings.limits.clone(), 1000),
             signals: Signals::open().unwrap(),
             systemd: Systemd::absent(),

@@ -15,6 +15,7 @@ pub mod words;
 pub mod server;
 pub mod fixture;
 pub mod ensemble;
+pub mod reconfig;
 pub mod diff;
 pub mod drive;
 pub mod history;

@@ -59,36 +59,61 @@ impl Replica {
     /// Commits what a quorum has.
     pub(super) fn commit(&mut self, now: Now, effects: &mut Effects) {
         let (durable, logged) = (self.durable, self.logged);
-        let Some(us) = &mut self.ensemble else { return };
-        let electorate = us.members.electorate();
-        let Role::Leading(leader) = &mut us.role else { return };
-        if leader.phase != Phase::Serving {
-            return self.advance(now, effects);
-        }
-        let before = self.committed;
-        if let Some(zxid) = leader.committable(&electorate, durable, before) {
+        loop {
+            let before = self.committed;
+            let Some(us) = &mut self.ensemble else { return };
+            let Role::Leading(leader) = &mut us.role else { return };
+            if leader.phase != Phase::Serving {
+                return self.advance(now, effects);
+            }
+            // What was proposed before a reconfig is committed by the servers of then, the reconfig
+            // by itself when both configurations have a quorum, the rest by the new one.
+            let known = &us.known;
+            let reconfig = known.proposed.as_ref().map(|next| Zxid(next.version));
+            let alone = known.committed.electorate();
+            let reached = match reconfig {
+                None => leader.committable(&alone, durable, before),
+                Some(at) if before.0 + 1 < at.0 => {
+                    leader.committable(&alone, durable, before).map(|zxid| zxid.min(Zxid(at.0 - 1)))
+                }
+                Some(at) => leader
+                    .committable(&known.electorate(), durable, before)
+                    .filter(|_| durable >= at)
+                    .map(|_| at),
+            };
+            let Some(zxid) = reached else { break };
             assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
             self.committed = zxid;
-            self.tell_committed(before, zxid, effects);
+            if reconfig != Some(zxid) {
+                self.tell_committed(before, zxid, -1, effects);
+                continue;
+            }
+            let leader = self.next_leader();
+            self.tell_committed(before, zxid, leader, effects);
+            self.apply_ready(now, effects);
+            if !self.commit_members(now, leader, effects) {
+                return;
+            }
         }
         self.apply_ready(now, effects);
     }
 
-    fn tell_committed(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) {
+    /// `leader`: who leads from then on, when it is a reconfig.
+    fn tell_committed(&mut self, before: Zxid, zxid: Zxid, leader: Sid, effects: &mut Effects) {
         let us = self.ensemble.as_ref().expect("there is an ensemble");
-        let Role::Leading(leader) = &us.role else { return };
-        let serving = leader.learners.iter().filter(|(_, f)| f.stage == Stage::Serving);
+        let Role::Leading(leading) = &us.role else { return };
+        let serving = leading.learners.iter().filter(|(_, f)| f.stage == Stage::Serving);
         let (observers, followers): (Vec<_>, Vec<_>) = serving.partition(|(_, f)| f.observer);
         let fresh = self.pending.txns().filter(|(z, _)| *z > before && *z <= zxid);
         let out = &mut effects.bytes;
         let start = out.len();
-        for (z, _) in fresh.clone() {
-            packet::put(kind::COMMIT, z, None, out);
+        for (z, txn) in fresh.clone() {
+            packet::put_commit(z, txn, leader, out);
         }
         let commits = start..out.len();
         if !observers.is_empty() {
             for (z, txn) in fresh {
-                packet::put(kind::INFORM, z, Some(txn), out);
+                packet::put_inform(z, txn, leader, out);
             }
         }
         let informs = commits.end..out.len();
@@ -196,7 +221,7 @@ impl Replica {
         let applied = self.tree.last_zxid();
         loop {
             let us = self.us();
-            let electorate = us.members.electorate();
+            let electorate = us.known.electorate();
             let Role::Leading(leader) = &mut us.role else { return };
             let confirmed = leader.confirmed_round(&electorate);
             let Some(first) = leader.syncs.front().copied() else { return };
@@ -250,7 +275,7 @@ impl Replica {
         let durable = self.durable;
         let us = self.us();
         let limit_ms = us.sync_ms.min(kin::HUNG_MS);
-        let electorate = us.members.electorate();
+        let electorate = us.known.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         leader.next_look_ms = now.mono_ms + kin::PING_MS;
         if leader.phase != Phase::Serving {
@@ -270,7 +295,7 @@ impl Replica {
         let logged = self.logged;
         let us = self.us();
         let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);
-        let electorate = us.members.electorate();
+        let electorate = us.known.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         if now.mono_ms >= leader.phase_due_ms {
             let why = format!("no quorum came in {:?}", leader.phase);

@@ -15,11 +15,11 @@ use crate::ids::{Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::time::Now;
 use crate::txn::{Txn, TxnHeader};
-use crate::zab::Sid;
 use crate::zab::kin;
 use crate::zab::learner::{Held, Learner, Phase};
 use crate::zab::packet::{PROTOCOL, Packet, kind};
 use crate::zab::stream::{Progress, Receiver};
+use crate::zab::{Members, Sid};
 
 /// Connections to a leader that are tried before another election.
 const DIALS_MAX: u32 = 5;
@@ -70,10 +70,11 @@ impl Replica {
 
     fn dial_leader(&mut self, now: Now, leader: Sid, peer: PeerId, effects: &mut Effects) {
         let us = self.us();
-        let Some(member) = us.members.servers.get(&leader) else {
+        let known = [Some(&us.known.committed), us.known.proposed.as_ref()];
+        let of = |members: &Members| members.servers.get(&leader).map(|m| m.quorum.clone());
+        let Some(addresses) = known.into_iter().flatten().find_map(of) else {
             return self.look(now, "the leader is no member", effects);
         };
-        let addresses = member.quorum.clone();
         us.peers.insert(peer, Vec::new());
         effects.list.push(Effect::Dial { peer, addresses, port: Port::Quorum });
     }
@@ -81,7 +82,7 @@ impl Replica {
     /// The leader is reached: says who this is.
     pub(super) fn on_leader_connected(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         let us = self.us();
-        let (me, epochs, version) = (us.me, us.epochs, us.members.version);
+        let (me, epochs, version) = (us.me, us.epochs, us.known.committed.version);
         let init_ms = us.init_ms;
         let Role::Learning(learner) = &mut us.role else { return };
         if learner.peer != peer {
@@ -183,7 +184,9 @@ impl Replica {
 
     fn promise(&mut self, current: i64, effects: &mut Effects) {
         // Who says that it has nothing is sent everything, and does not count for the quorum.
-        let counts = self.us().election.is_trusted() && !self.wants_database;
+        let us = self.us();
+        let trusted = us.epochs.current > 0 || us.election.is_trusted();
+        let counts = trusted && !self.wants_database;
         let last = if counts { self.logged } else { Zxid::NONE };
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Promised;
@@ -258,7 +261,7 @@ impl Replica {
     /// The log was cut, and the state loaded from what is left.
     pub(super) fn on_reloaded(&mut self, now: Now, recovered: Recovered, effects: &mut Effects) {
         self.reloading = false;
-        self.install(recovered);
+        self.install(now, recovered);
         self.durable = self.logged;
         let last = self.logged;
         if let Some(learner) = self.learner()
@@ -280,7 +283,7 @@ impl Replica {
     }
 
     /// Puts another state in the place of this one.
-    fn install(&mut self, recovered: Recovered) {
+    fn install(&mut self, now: Now, recovered: Recovered) {
         let last = recovered.tree.last_zxid();
         self.tree = recovered.tree;
         let window = Some(recovered.history).filter(|history| history.last() == last);
@@ -292,6 +295,7 @@ impl Replica {
         self.logged = last;
         self.committed = last;
         self.us().history = window.unwrap_or_else(|| History::new(last));
+        self.show_members(now);
     }
 
     /// Bytes of the database. Says how many belong to it.
@@ -318,7 +322,7 @@ impl Replica {
                 let mut recovered = receiver.finish();
                 recovered.tree.applied(zxid);
                 self.abort_snapshot(effects);
-                self.install(recovered);
+                self.install(now, recovered);
                 self.wants_database = false;
                 self.durable = zxid;
                 if let Some(learner) = self.learner() {
@@ -343,30 +347,48 @@ impl Replica {
         let logged = self.logged;
         let Some(learner) = self.learner() else { return Ok(()) };
         match packet.kind {
-            kind::PROPOSAL | kind::INFORM => {
-                let txn = packet.data.ok_or("a proposal without a txn")?;
+            kind::PROPOSAL | kind::INFORM | kind::INFORMANDACTIVATE => {
+                let (leader, txn) = proposal_of(packet)?;
                 let zxid = read_zxid(txn, packet.zxid)?;
                 let last = if learner.heard == Zxid::NONE { logged } else { learner.heard };
                 check_next(last, zxid, learner.heard == Zxid::NONE)?;
                 learner.heard = zxid;
                 learner.held.push_back(Held { zxid, txn: txn.into() });
+                self.heed_reconfig(now, txn, effects)?;
+                let Some(learner) = self.learner() else { return Ok(()) };
                 if packet.kind == kind::INFORM {
                     self.on_sync_commit(now, zxid, effects)?;
+                } else if packet.kind == kind::INFORMANDACTIVATE {
+                    self.on_sync_commit(now, zxid, effects)?;
+                    self.on_activated(now, zxid, leader, effects)?;
                 } else if matches!(learner.phase, Phase::Offered) {
                     self.log_held(now, effects);
                 }
                 Ok(())
             }
             kind::COMMIT => self.on_sync_commit(now, packet.zxid, effects),
+            kind::COMMITANDACTIVATE => {
+                let leader = leader_of(packet)?;
+                self.on_sync_commit(now, packet.zxid, effects)?;
+                self.on_activated(now, packet.zxid, leader, effects)
+            }
             kind::NEWLEADER if matches!(learner.phase, Phase::Syncing) => {
                 if packet.zxid != base(learner.epoch) {
                     return Err(format!("NEWLEADER of {}, not of {}", packet.zxid, learner.epoch));
                 }
                 learner.phase = Phase::Settling;
+                self.heed_offer(now, packet.data, effects);
                 self.settle(effects);
                 Ok(())
             }
             kind::UPTODATE if matches!(learner.phase, Phase::Offered) => {
+                if let Some(members) = learner.offered.take() {
+                    let changed = self.activate(now, members, None, effects);
+                    self.show_members(now);
+                    if changed {
+                        return Err("its configuration has another place for us".to_owned());
+                    }
+                }
                 self.begin_serving(now, effects);
                 Ok(())
             }
@@ -487,6 +509,21 @@ impl Phase {
             Phase::Offered => "waiting to serve",
             Phase::Serving => "broadcast",
         }
+    }
+}
+
+/// Who leads from now on, by the word of who led.
+pub(super) fn leader_of(packet: &Packet<'_>) -> Result<Sid, String> {
+    let bytes = packet.data.and_then(|data| data.first_chunk::<8>());
+    Ok(Sid::from_be_bytes(*bytes.ok_or("a configuration in force without a leader")?))
+}
+
+/// The txn of a proposal, and who leads from then on if it is a reconfig for observers; else -1.
+pub(super) fn proposal_of<'a>(packet: &Packet<'a>) -> Result<(Sid, &'a [u8]), String> {
+    let data = packet.data.ok_or("a proposal without a txn")?;
+    match packet.kind {
+        kind::INFORMANDACTIVATE => Ok((leader_of(packet)?, &data[8..])),
+        _ => Ok((-1, data)),
     }
 }
 

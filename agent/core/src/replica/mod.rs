@@ -11,6 +11,7 @@ mod ensemble;
 mod follow;
 mod lead;
 mod learn;
+mod reconfig;
 mod status;
 mod throttle;
 mod upkeep;
@@ -123,7 +124,7 @@ impl Replica {
             .ensemble
             .as_ref()
             .map(|told| Box::new(Ensemble::new(told, config.tick_ms, found)));
-        Replica {
+        let mut replica = Replica {
             watches: WatchTable::new(config.seed.rotate_left(32)),
             snapshot: upkeep::SnapshotDue::new(&config, &mut rng, recovered.txns_replayed),
             reaper: upkeep::Reaper::new(now),
@@ -155,7 +156,9 @@ impl Replica {
             history: VecDeque::new(),
             rng,
             scratch: Vec::new(),
-        }
+        };
+        replica.show_members(now);
+        replica
     }
 
     /// Takes one event and appends what must follow from it to `effects`, in order.

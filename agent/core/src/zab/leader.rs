@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zk_wire::Zxid;
 
-use super::{Electorate, Sid};
+use super::{Electorate, Members, Sid};
 use crate::ids::PeerId;
 
 /// How long a leader to whom nobody comes waits before it asks again who leads, in ms: the others may
@@ -239,6 +239,25 @@ impl Leader {
             }
         }
         None
+    }
+
+    /// Which of the voters of a new configuration takes over: who has most of the history on disk,
+    /// the txn that makes the configuration at least. None when there is nobody.
+    pub fn successor(&self, next: &Members, from: Zxid) -> Option<Sid> {
+        let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        let able = serving.filter(|f| f.acked >= from && next.is_voter(f.sid) && f.sid != self.me);
+        able.max_by_key(|f| (f.acked, std::cmp::Reverse(f.sid))).map(|f| f.sid)
+    }
+
+    /// Voters of a configuration that have everything and were heard of lately, this server
+    /// included.
+    pub fn in_step(&self) -> BTreeSet<Sid> {
+        let tick = self.half_ticks / 2;
+        let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        let mut sids: BTreeSet<Sid> =
+            serving.filter(|f| f.tick_due >= tick).map(|f| f.sid).collect();
+        sids.insert(self.me);
+        sids
     }
 
     /// Whether a quorum of others has had more than what is on our own disk for so long: it is what

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use zk_wire::{Op, Zxid};
 
-use super::Sid;
 use super::kin;
 use super::stream::Receiver;
+use super::{Members, Sid};
 use crate::ids::{ConnId, PeerId};
 
 /// How far a learner has come.
@@ -89,6 +89,8 @@ pub struct Learner {
     pub snapshot_due: bool,
     /// Proposals that are not logged: nothing commits them yet, and the epoch is not entered.
     pub held: VecDeque<Held>,
+    /// The configuration of NEWLEADER: in force once the leader is established.
+    pub offered: Option<Members>,
     /// The newest proposal that was heard.
     pub heard: Zxid,
     /// What is committed.
@@ -119,6 +121,7 @@ impl Learner {
             late: false,
             snapshot_due: false,
             held: VecDeque::new(),
+            offered: None,
             heard: Zxid::NONE,
             committed: Zxid::NONE,
             to_ack: VecDeque::new(),

@@ -12,5 +12,5 @@ pub mod stream;
 pub mod leader;
 pub mod learner;
 
-pub use crate::members::{Electorate, Members, Sid};
+pub use crate::members::{Electorate, Known, Members, Sid};
 pub use election::Election;
