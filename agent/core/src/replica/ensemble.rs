@@ -189,7 +189,11 @@ impl Replica {
         us.role = Role::Looking;
         if let Some(leader) = us.designated.take() {
             us.election.designate(leader, last);
-            return self.settled(now, leader, effects);
+            self.settled(now, leader, effects);
+            if let Some(learner) = self.learner() {
+                learner.designated = true;
+            }
+            return;
         }
         // An epoch that was accepted and not entered: this log may be a part of something.
         let epoch = us.epochs.current;

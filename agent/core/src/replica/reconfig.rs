@@ -264,7 +264,10 @@ impl Replica {
         if before.same_servers(members) {
             return false;
         }
-        us.links.set_address(own_address(us.me, members).unwrap_or_default());
+        // Who is not in it stays where it is.
+        if let Some(address) = own_address(us.me, members) {
+            us.links.set_address(address);
+        }
         let mut wishes = std::mem::take(&mut us.wishes);
         for sid in us.links.known() {
             let place = |of: &Members| of.servers.get(&sid).map(|member| member.election.clone());
