@@ -68,9 +68,37 @@ impl Replica {
         if let Some(zxid) = leader.committable(&electorate, durable, before) {
             assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
             self.committed = zxid;
-            self.tell_committed(before, zxid, effects);
+            let told = self.tell_synced(before, zxid, effects);
+            self.tell_committed(told, zxid, effects);
         }
         self.apply_ready(now, effects);
+    }
+
+    /// Syncs of learners that came before the newest of these txns was proposed: the quorum that took
+    /// it confirms them. Apache's learners pair what comes with what they asked for in order, all
+    /// clients together, so a SYNC must stand between what was proposed before and behind it.
+    /// Returns the zxid up to which the learners were told.
+    fn tell_synced(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) -> Zxid {
+        let mut told = before;
+        let Some(leader) = self.leader().filter(|leader| !leader.syncs.is_empty()) else {
+            return told;
+        };
+        let mut due = Vec::new();
+        leader.syncs.retain(|sync| match sync.from {
+            SyncFrom::Learner(peer) if sync.after < zxid => {
+                due.push((sync.after, peer));
+                false
+            }
+            _ => true,
+        });
+        for (after, peer) in due {
+            if after > told {
+                self.tell_committed(told, after, effects);
+                told = after;
+            }
+            self.send_packet(peer, kind::SYNC, Zxid::ZERO, None, effects);
+        }
+        told
     }
 
     fn tell_committed(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) {
