@@ -4,15 +4,16 @@
 //! the disk's threads. Adapters only: nothing is decided here.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
-use zk_core::{Config, ConnId, Effects, Epochs, Event, Loader, Now, Recovered, Replica};
-use zk_wire::{StatPersisted, Zxid};
+use zk_core::{Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, Recovered, Replica};
+use zk_wire::Zxid;
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
 use crate::disk::writer::LogStats;
 use crate::disk::{
-    self, DataDir, DiskError, LogWriter, Replay, Report, SnapshotOptions, SnapshotWriter,
+    self, DataDir, DiskError, Loading, LogWriter, Report, SnapshotOptions, SnapshotWriter,
 };
 use crate::server::{Core, Disk, DiskReport};
 use crate::start::{Failure, Recovery};
@@ -52,6 +53,10 @@ impl Core for Node {
     #[inline]
     fn warm<'a>(&self, clients: impl Iterator<Item = &'a [u8]>) {
         self.replica.warm(clients);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.replica.is_idle()
     }
 
     fn deadline(&self) -> i64 {
@@ -342,70 +347,6 @@ impl Drop for NodeDisk {
     }
 }
 
-/// The core's loader as the disk feeds it.
-pub struct Loading<'a> {
-    /// Where everything goes.
-    pub loader: Loader,
-    /// Whom to tell how far it has come.
-    pub progress: Option<Progress<'a>>,
-    /// Bytes of txns that came.
-    pub replayed_bytes: u64,
-}
-
-impl Loading<'_> {
-    fn add(&mut self, bytes: usize) {
-        if let Some(progress) = &mut self.progress {
-            progress.add(bytes);
-        }
-    }
-}
-
-impl Replay for Loading<'_> {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.add(bytes.len());
-        self.loader.piece(bytes)
-    }
-
-    fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), String> {
-        self.loader.session(id, timeout_ms);
-        Ok(())
-    }
-
-    fn acl(&mut self, id: i64, list: &[u8]) -> Result<(), String> {
-        self.loader.acl(id, list)
-    }
-
-    fn znode(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl_id: i64,
-        stat: &StatPersisted,
-    ) -> Result<(), String> {
-        self.add(path.len() + data.map_or(0, <[u8]>::len));
-        self.loader.znode(path, data, acl_id, stat)
-    }
-
-    fn digest(&mut self, zxid: Zxid, _: i64) {
-        // Up to there the snapshot may hold effects of txns that are replayed again.
-        self.loader.compare_from(zxid);
-    }
-
-    fn snapshot_end(&mut self, zxid: Zxid, _: bool) -> Result<(), String> {
-        self.loader.snapshot_end(zxid)
-    }
-
-    fn reset(&mut self) {
-        self.loader.reset();
-    }
-
-    fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> Result<(), String> {
-        self.add(bytes.len());
-        self.replayed_bytes += bytes.len() as u64;
-        self.loader.txn(zxid, bytes)
-    }
-}
-
 fn data_failure(error: DiskError) -> Failure {
     Failure::Data(error.exit_code(), error.to_string())
 }
@@ -418,7 +359,8 @@ fn load(
     progress: Option<Progress<'_>>,
 ) -> Result<(Recovered, disk::LogPosition, bool), DiskError> {
     let began_ms = clock::now().mono_ms;
-    let mut loading = Loading { loader: Loader::new(config), progress, replayed_bytes: 0 };
+    let told = progress.map(|mut p| Box::new(move |bytes| p.add(bytes)) as Box<dyn FnMut(usize)>);
+    let mut loading = Loading::new(config, told);
     let found = disk::recover(dir, &mut loading)?;
     for note in &found.notes {
         log::warn!("disk: {note}");
@@ -449,7 +391,7 @@ fn load(
 /// # Errors
 /// When the directory is locked, not ours, or damaged; see [`DiskError`].
 pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
-    let Recovery { settings, config, waker, systemd } = recovery;
+    let Recovery { settings, mut config, waker, systemd } = recovery;
     let now = clock::now();
     let logs = (settings.log_dir != settings.data_dir).then_some(settings.log_dir.as_path());
     // A standalone server has no id of its own; 0 is what Apache's shows for it.
@@ -459,6 +401,13 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
     let progress = systemd.progress(now.mono_ms);
     let (recovered, position, wants_snapshot) =
         load(&mut dir, &config, Some(progress)).map_err(data_failure)?;
+    if let Some(ensemble) = &mut config.ensemble
+        && recovered.tree.last_zxid() == Zxid::ZERO
+        && recovered.epochs == Epochs::default()
+        && take_initialize(&settings.log_dir)?
+    {
+        ensemble.empty_disk = EmptyDisk::Votes;
+    }
     let options = SnapshotOptions {
         dir: dir.data().to_owned(),
         cluster: dir.identity().cluster,
@@ -492,4 +441,18 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         slow_sync_us: (settings.disk.sync_warning_ms as u64).saturating_mul(1000),
     };
     Ok((node, disk))
+}
+
+/// Whether the operator says that an empty directory is that of a new ensemble. The word counts
+/// once.
+fn take_initialize(log_dir: &Path) -> Result<bool, Failure> {
+    let path = log_dir.join("initialize");
+    match std::fs::remove_file(&path) {
+        Ok(()) => {
+            log::info!("start: initialize file={}", path.display());
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Failure::System(format!("remove {}", path.display()), error)),
+    }
 }

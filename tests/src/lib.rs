@@ -18,5 +18,6 @@ pub mod diff;
 pub mod drive;
 pub mod history;
 pub mod ensemble;
+pub mod reconfig;
 pub mod fuzz;
 pub mod sim;

@@ -162,14 +162,20 @@ impl Server {
     pub fn spawn(options: Options, address: SocketAddr) -> Result<Server, String> {
         let mut server = Server::new(options);
         server.address = address;
-        server.run()?;
+        server.run(true)?;
         Ok(server)
     }
 
     /// Starts it again on the same directory and port, and does not wait until it serves.
     pub fn respawn(&mut self) {
         self.kill();
-        self.run().expect("what ran once runs again");
+        self.run(true).expect("what ran once runs again");
+    }
+
+    /// As [`Server::respawn`], with the files of settings as the server left them.
+    pub fn respawn_as_left(&mut self) {
+        self.kill();
+        self.run(false).expect("what ran once runs again");
     }
 
     /// Whether the process is there.
@@ -233,13 +239,15 @@ impl Server {
         })
     }
 
-    /// Starts the process.
-    fn run(&mut self) -> Result<(), String> {
+    /// Starts the process; `fresh`: with settings as the options say.
+    fn run(&mut self, fresh: bool) -> Result<(), String> {
         let config = self.home().join("zoo.cfg");
         let data = self.home().join("data");
         std::fs::create_dir_all(&data).expect("a test can make a directory");
-        std::fs::write(&config, self.options.config_text(&data, self.address.port()))
-            .expect("a test can write its files");
+        if fresh {
+            std::fs::write(&config, self.options.config_text(&data, self.address.port()))
+                .expect("a test can write its files");
+        }
         let mut command = command(&self.options, &config)?;
         // What it printed in former lives stays.
         let mut open = std::fs::OpenOptions::new();
@@ -252,7 +260,7 @@ impl Server {
     }
 
     fn launch(&mut self) -> Result<(), Failed> {
-        self.run().map_err(Failed::Tool)?;
+        self.run(true).map_err(Failed::Tool)?;
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
             let child = self.child.as_mut().expect("it was started");

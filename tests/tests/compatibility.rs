@@ -14,11 +14,15 @@ fn page() -> String {
     std::fs::read_to_string(root().join("docs/COMPATIBILITY.md")).expect("the page")
 }
 
-/// The tests of the checklist, as `module::name`.
+/// The tests of the checklist and those beside them, as `module::name`.
 fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(root().join("tests/tests/server")).expect("the checklist") {
+    let list = |dir: &str| std::fs::read_dir(root().join(dir)).expect("the checklist");
+    for entry in list("tests/tests/server").chain(list("tests/tests")) {
         let path = entry.expect("an entry").path();
+        if !path.is_file() {
+            continue;
+        }
         let module = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("a file");
         let mut lines = text.lines().peekable();

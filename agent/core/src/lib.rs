@@ -20,12 +20,13 @@ pub mod session;
 pub mod request;
 pub mod conn;
 pub mod pending;
+pub mod history;
 pub mod load;
 pub mod event;
 pub mod zab;
 pub mod replica;
 
-pub use config::{Config, EnsembleConfig};
+pub use config::{Config, EmptyDisk, EnsembleConfig};
 pub use effect::{Effect, Effects};
 pub use event::Event;
 pub use ids::{ConnId, Epochs, PeerId, Port};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zk_wire::Zxid;
 
+use super::ahead::each_piece;
 use super::apache::import::import;
 use super::apache::names::ApacheFiles;
 use super::error::{Context, DiskError, Result};
@@ -185,9 +186,7 @@ fn load_one(
     if reader.zxid() != zxid || reader.cluster() != cluster {
         return Err("its header has another zxid or cluster id than its place".into());
     }
-    while let Some(piece) = reader.next_piece().map_err(|error| error.to_string())? {
-        replay.piece(piece)?;
-    }
+    each_piece(&mut reader, |piece| replay.piece(piece))?;
     replay.snapshot_end(zxid, false)
 }
 

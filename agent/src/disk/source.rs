@@ -12,7 +12,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 const AHEAD_BYTES: u64 = 4 << 20;
 
 /// Something with a length that can be read at any offset.
-pub trait Source {
+pub trait Source: Sync {
     /// Bytes in it.
     ///
     /// # Errors

@@ -142,9 +142,11 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
         ensemble: Some(EnsembleConfig {
             me: server as i64 + 1,
             members,
+            proposed: None,
             init_ticks: 10,
             sync_ticks: 5,
             settle_ms: 25,
+            empty_disk: zk_core::EmptyDisk::Asks,
         }),
         ..Config::default()
     }
@@ -363,6 +365,15 @@ impl World {
                 let at = self.disk_ms();
                 let disk = &mut self.servers[server].disk;
                 disk.snapshot_piece(&bytes[piece.clone()], *last, at);
+            }
+            // Durable at once: the contract is "before anything that is asked for behind it".
+            Effect::MembersProposed { members } => {
+                let told = self.servers[server].config.ensemble.as_mut();
+                told.expect("it is in an ensemble").proposed = Some((**members).clone());
+            }
+            Effect::MembersInForce { members } => {
+                let told = self.servers[server].config.ensemble.as_mut();
+                told.expect("it is in an ensemble").members = (**members).clone();
             }
             other => unreachable!("{other:?} is not the disk's"),
         }

@@ -8,7 +8,7 @@ use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
 use super::ensemble::Taken;
-use super::learn::{check_next, read_zxid};
+use super::learn::{check_next, leader_of, proposal_of, read_zxid};
 use crate::conn::Waiting;
 use crate::effect::Effects;
 use crate::ids::ConnId;
@@ -32,17 +32,18 @@ impl Replica {
         let Some(learner) = self.learner() else { return Ok(()) };
         let (peer, observer) = (learner.peer, learner.observer);
         match packet.kind {
-            kind::PROPOSAL | kind::INFORM => {
-                if (packet.kind == kind::INFORM) != observer {
+            kind::PROPOSAL | kind::INFORM | kind::INFORMANDACTIVATE => {
+                if (packet.kind != kind::PROPOSAL) != observer {
                     // The catch-up of an observer may end in proposals.
                     return Ok(());
                 }
-                let txn = packet.data.ok_or("a proposal without a txn")?;
+                let (leader, txn) = proposal_of(packet)?;
                 let zxid = read_zxid(txn, packet.zxid)?;
                 if zxid <= logged {
                     return Err(format!("{zxid} is proposed again"));
                 }
                 check_next(logged, zxid, false)?;
+                self.heed_reconfig(now, txn, effects)?;
                 self.log_proposal(now, zxid, txn, effects);
                 if observer {
                     self.committed = zxid;
@@ -50,19 +51,16 @@ impl Replica {
                     learner.to_ack.push_back(zxid);
                 }
                 self.apply_ready(now, effects);
-                Ok(())
+                match packet.kind {
+                    kind::INFORMANDACTIVATE => self.on_activated(now, zxid, leader, effects),
+                    _ => Ok(()),
+                }
             }
-            kind::COMMIT => {
-                let expected = self.pending.zxids().find(|zxid| *zxid > self.committed);
-                if packet.zxid <= self.committed {
-                    return Ok(());
-                }
-                if expected != Some(packet.zxid) {
-                    return Err(format!("COMMIT of {}, expected {expected:?}", packet.zxid));
-                }
-                self.committed = packet.zxid;
-                self.apply_ready(now, effects);
-                Ok(())
+            kind::COMMIT => self.on_commit(now, packet.zxid, effects),
+            kind::COMMITANDACTIVATE => {
+                let leader = leader_of(packet)?;
+                self.on_commit(now, packet.zxid, effects)?;
+                self.on_activated(now, packet.zxid, leader, effects)
             }
             kind::PING => {
                 let mut touched = Vec::new();
@@ -81,6 +79,19 @@ impl Replica {
             kind::UPTODATE => Ok(()),
             kind => Err(format!("packet {kind} of the leader while serving")),
         }
+    }
+
+    fn on_commit(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) -> Taken {
+        if zxid <= self.committed {
+            return Ok(());
+        }
+        let expected = self.pending.zxids().find(|zxid| *zxid > self.committed);
+        if expected != Some(zxid) {
+            return Err(format!("COMMIT of {zxid}, expected {expected:?}"));
+        }
+        self.committed = zxid;
+        self.apply_ready(now, effects);
+        Ok(())
     }
 
     /// Everything up to here is on disk: tells the leader, one by one.

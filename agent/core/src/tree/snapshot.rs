@@ -18,7 +18,7 @@ use zk_wire::jute::Reader;
 use zk_wire::{StatPersisted, Writer, Zxid};
 
 use super::data_tree::DataTree;
-use super::digest::{digested, node_digest};
+use super::digest::digested;
 use super::znode::{NIL, NULL_DATA, ROOT, Znode};
 use crate::hash::hash;
 
@@ -180,7 +180,21 @@ pub struct Assembly {
     pub sessions: Vec<(i64, i32)>,
     acls: std::collections::BTreeMap<u32, u32>,
     ended: bool,
+    /// A bit for each znode that hangs on the root.
+    attached: Vec<u64>,
+    attached_count: u32,
+    digest: u64,
+    /// Paths of parents, by the lower bits of their numbers.
+    paths: Vec<(u32, String)>,
+    path: String,
+    /// Entries on their way to the index.
+    entries: Vec<(u64, u32)>,
 }
+
+/// Parents whose paths are kept while a snapshot is read.
+const PATHS: usize = 4096;
+/// Entries whose places in the index are fetched side by side.
+const ENTRIES: usize = 64;
 
 type Loaded<T> = Result<T, String>;
 
@@ -274,7 +288,9 @@ impl Assembly {
             {
                 return Err(format!("znode {number} has no proper name or parent"));
             }
-            let acl = *self.acls.get(&acl).ok_or(format!("znode {number}: unknown ACL {acl}"))?;
+            let given = acl;
+            let acl = self.acls.get(&given).copied();
+            let acl = acl.ok_or_else(|| format!("znode {number}: unknown ACL {given}"))?;
             let block = tree.arena.alloc(bytes);
             tree.arena.get_mut(block, bytes).copy_from_slice(content);
             let node =
@@ -282,8 +298,57 @@ impl Assembly {
             if !tree.nodes.insert_at(number, node) {
                 return Err(format!("znode {number} comes twice"));
             }
+            // As a rule parents come first, and all of the znode is in the cache now.
+            if number == ROOT || self.is_attached(parent) {
+                self.attach(tree, number);
+            }
         }
         Ok(())
+    }
+
+    fn is_attached(&self, number: u32) -> bool {
+        let word = self.attached.get(number as usize / 64).copied().unwrap_or(0);
+        word >> (number % 64) & 1 != 0
+    }
+
+    /// Hangs a znode below its parent, which hangs on the root already, and enters it everywhere.
+    fn attach(&mut self, tree: &mut DataTree, number: u32) {
+        let word = number as usize / 64;
+        if self.attached.len() <= word {
+            self.attached.resize(word + 1, 0);
+        }
+        self.attached[word] |= 1 << (number % 64);
+        self.attached_count += 1;
+        self.path.clear();
+        if number != ROOT {
+            let parent = tree.nodes.get(number).parent;
+            tree.link(parent, number);
+            self.paths.resize_with(PATHS, || (ROOT, String::new()));
+            let (kept, path) = &mut self.paths[parent as usize % PATHS];
+            if *kept != parent {
+                *kept = parent;
+                *path = if parent == ROOT { String::new() } else { tree.path(parent) };
+            }
+            self.path.push_str(path);
+            self.path.push('/');
+            self.path.push_str(tree.name(number));
+            self.entries.push((hash(tree.seed, self.path.as_bytes()), number));
+            if self.entries.len() == ENTRIES {
+                self.enter(tree);
+            }
+        }
+        tree.enroll(number, self.path.len());
+        if digested(&self.path) {
+            self.digest = self.digest.wrapping_add(tree.digest_of(number));
+        }
+    }
+
+    fn enter(&mut self, tree: &mut DataTree) {
+        let touched = self.entries.iter().fold(0, |all, (hash, _)| all ^ tree.index.touch(*hash));
+        std::hint::black_box(touched);
+        for (hash, number) in self.entries.drain(..) {
+            tree.index.insert(hash, number);
+        }
     }
 
     fn finish(&mut self, tree: &mut DataTree, count: u32) -> Loaded<()> {
@@ -295,51 +360,40 @@ impl Assembly {
         if tree.nodes.slots() == 0 || !tree.nodes.get(ROOT).live {
             return Err("the snapshot has no root".to_owned());
         }
-        // Lowest numbers are linked last and stand first, as if created anew in reverse.
-        for number in (1..tree.nodes.slots()).rev() {
-            let node = tree.nodes.get(number);
-            if !node.live {
-                continue;
-            }
-            let parent = node.parent;
-            if parent >= tree.nodes.slots() || !tree.nodes.get(parent).live {
-                return Err(format!("znode {number}: its parent {parent} is not there"));
-            }
-            tree.link(parent, number);
+        if self.attached_count < head.znodes {
+            self.attach_rest(tree)?;
         }
+        self.enter(tree);
         tree.nodes.link_free();
-        self.index(tree, &head)
+        if self.digest != head.digest {
+            return Err(format!("the tree's digest is {:#x}, not {:#x}", self.digest, head.digest));
+        }
+        tree.digest = self.digest;
+        tree.last_zxid = head.zxid;
+        self.paths = Vec::new();
+        Ok(())
     }
 
-    /// Walks down from the root, so that a ring of znodes would be noticed.
-    fn index(&mut self, tree: &mut DataTree, head: &Head) -> Loaded<()> {
-        let (mut reached, mut digest, mut path) = (0u32, 0u64, String::new());
-        let mut stack = vec![(ROOT, 0usize)];
-        while let Some((number, above)) = stack.pop() {
-            path.truncate(above);
-            if number != ROOT {
-                path.push('/');
-                path.push_str(tree.name(number));
-                let hash = hash(tree.seed, path.as_bytes());
-                tree.index.insert(hash, number);
+    /// Znodes that stood before their parents: walks up from each to one that hangs on the root.
+    fn attach_rest(&mut self, tree: &mut DataTree) -> Loaded<()> {
+        let mut above = Vec::new();
+        for start in 0..tree.nodes.slots() {
+            let mut number = start;
+            while tree.nodes.get(start).live && !self.is_attached(number) {
+                above.push(number);
+                let parent = tree.nodes.get(number).parent;
+                if parent >= tree.nodes.slots() || !tree.nodes.get(parent).live {
+                    return Err(format!("znode {number}: its parent {parent} is not there"));
+                }
+                if above.len() > tree.nodes.len() {
+                    return Err(format!("znode {start} hangs on itself, not on the root"));
+                }
+                number = parent;
             }
-            reached += 1;
-            tree.enroll(number, path.len());
-            if digested(&path) {
-                let node = tree.nodes.get(number);
-                digest = digest.wrapping_add(node_digest(node.crc, &node.persisted()));
+            while let Some(number) = above.pop() {
+                self.attach(tree, number);
             }
-            let below = path.len();
-            stack.extend(tree.children(number).map(|child| (child, below)));
         }
-        if reached != head.znodes {
-            return Err(format!("{reached} of {} znodes hang on the root", head.znodes));
-        }
-        if digest != head.digest {
-            return Err(format!("the tree's digest is {digest:#x}, not {:#x}", head.digest));
-        }
-        tree.digest = digest;
-        tree.last_zxid = head.zxid;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zk_wire::Zxid;
 
 use super::{Electorate, Sid};
+use crate::config::EmptyDisk;
 
 /// The id that stands for "nobody" in the vote of who cannot lead.
 pub const NOBODY: Sid = i64::MIN;
@@ -80,6 +81,17 @@ pub struct Heard {
     pub version: i32,
 }
 
+/// With what a voter stands for election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest zxid in its log.
+    pub zxid: Zxid,
+    /// The epoch whose history it has.
+    pub epoch: i64,
+    /// `Votes` unless its disk is empty.
+    pub disk: EmptyDisk,
+}
+
 /// What must be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Say {
@@ -89,6 +101,8 @@ pub enum Say {
     All(Vote),
     /// Dial every voter again: nothing has been heard.
     Redial,
+    /// It does not vote yet: its disk is empty, and [`Election::unheard`] voters are missing.
+    Waits,
     /// The election is over: this server has to lead, or to follow the leader.
     Settled(Sid),
 }
@@ -122,6 +136,9 @@ pub struct Election {
     /// The vote that is shown once settled.
     current: Vote,
     own: Vote,
+    standing: Option<Standing>,
+    /// The best that each voter stood for since this process began.
+    stood: BTreeMap<Sid, Vote>,
     proposal: Vote,
     received: BTreeMap<Sid, Cast>,
     outside: BTreeMap<Sid, Cast>,
@@ -131,6 +148,8 @@ pub struct Election {
     settle_at_ms: Option<i64>,
     settle_ms: i64,
     heard_since: bool,
+    /// This election was settled by votes, its own among them.
+    trusted: bool,
 }
 
 impl Election {
@@ -143,6 +162,8 @@ impl Election {
             state: State::Looking,
             current: none,
             own: none,
+            standing: None,
+            stood: BTreeMap::new(),
             proposal: none,
             received: BTreeMap::new(),
             outside: BTreeMap::new(),
@@ -151,6 +172,7 @@ impl Election {
             settle_at_ms: None,
             settle_ms,
             heard_since: false,
+            trusted: false,
         }
     }
 
@@ -164,19 +186,19 @@ impl Election {
         if self.state == State::Looking { self.proposal } else { self.current }
     }
 
-    /// Begins an election. `own` is the vote for this server; who cannot lead votes for nobody.
+    /// Begins an election. Who cannot lead votes for nobody.
     pub fn start(
         &mut self,
         now_ms: i64,
-        own: Option<(Zxid, i64)>,
+        standing: Option<Standing>,
         electorate: &Electorate<'_>,
         out: &mut Vec<Say>,
     ) {
         self.round += 1;
         self.state = State::Looking;
-        let none = Vote { leader: NOBODY, zxid: Zxid(i64::MIN), round: 0, epoch: i64::MIN };
-        self.own =
-            own.map_or(none, |(zxid, epoch)| Vote { leader: self.me, zxid, round: 0, epoch });
+        self.standing = standing;
+        self.trusted = false;
+        self.own = self.own_vote(electorate);
         self.proposal = Vote { round: self.round, ..self.own };
         self.received.clear();
         self.outside.clear();
@@ -187,8 +209,56 @@ impl Election {
         self.propose(self.proposal, out);
         // Who is alone need not wait for others.
         let mine = Cast { state: State::Looking, vote: self.proposal, version: 0 };
-        if own.is_some() && Election::agreed(&self.received, &mine, electorate) {
+        if standing.is_some() && Election::agreed(&self.received, &mine, electorate) {
             self.settle_at_ms = Some(now_ms);
+        }
+    }
+
+    /// The vote to begin with.
+    fn own_vote(&self, electorate: &Electorate<'_>) -> Vote {
+        let none = Vote { leader: NOBODY, zxid: Zxid(i64::MIN), round: 0, epoch: i64::MIN };
+        let Some(Standing { zxid, epoch, disk }) = self.standing else { return none };
+        let own = Vote { leader: self.me, zxid, round: 0, epoch };
+        if disk == EmptyDisk::Votes {
+            return own;
+        }
+        if disk == EmptyDisk::Abstains || self.unheard(electorate).next().is_some() {
+            return Vote { zxid: Zxid::NONE, ..own };
+        }
+        let others = self.stood.values().copied().filter(|vote| vote.zxid != Zxid::NONE);
+        others.chain([own]).max_by_key(Vote::rank).expect("there is its own")
+    }
+
+    /// Voters of whom nothing was heard since this process began.
+    pub fn unheard(&self, electorate: &Electorate<'_>) -> impl Iterator<Item = Sid> {
+        let voters: Vec<Sid> = electorate.voters().collect();
+        voters.into_iter().filter(|sid| *sid != self.me && !self.stood.contains_key(sid))
+    }
+
+    /// Whether this server abstains, because its disk is empty.
+    fn abstains(&self) -> bool {
+        self.own.zxid == Zxid::NONE
+    }
+
+    /// Whether its promise may count: its disk was not empty, or it voted with all that it heard.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted || self.standing.is_none_or(|standing| standing.disk == EmptyDisk::Votes)
+    }
+
+    /// Takes note of what a voter stands for. Who waited for that votes now.
+    fn note(&mut self, heard: &Heard, electorate: &Electorate<'_>, out: &mut Vec<Say>) {
+        let known = self.stood.entry(heard.from).or_insert(heard.vote);
+        if heard.vote.rank() > known.rank() {
+            *known = heard.vote;
+        }
+        if self.abstains() {
+            let own = self.own_vote(electorate);
+            if own.zxid != Zxid::NONE {
+                self.own = own;
+                let rounds = self.stood.values().map(|vote| vote.round);
+                self.round = rounds.chain([self.round]).max().expect("there is its own");
+                self.propose(Vote { round: self.round, ..own }, out);
+            }
         }
     }
 
@@ -211,11 +281,15 @@ impl Election {
             return;
         }
         if self.settle_at_ms.is_some_and(|at| now_ms >= at) {
+            self.trusted = true;
             return self.settle(self.proposal, out);
         }
         if now_ms >= self.resend_at_ms {
             if !std::mem::take(&mut self.heard_since) {
                 out.push(Say::Redial);
+            }
+            if self.abstains() {
+                out.push(Say::Waits);
             }
             out.push(Say::All(self.proposal));
             self.resend_ms = (self.resend_ms * 2).min(RESEND_MS_MAX);
@@ -235,6 +309,13 @@ impl Election {
         out.push(Say::Settled(vote.leader));
     }
 
+    /// The last leader says who is the next one: no election is held. As in Apache's servers the
+    /// epoch of the vote is -1 until that leader has established itself.
+    pub fn designate(&mut self, leader: Sid, zxid: Zxid) {
+        let mut decided = Vec::new();
+        self.settle(Vote { leader, zxid, round: self.round, epoch: -1 }, &mut decided);
+    }
+
     /// The role of who does not lead.
     pub fn observe(&mut self) {
         assert_eq!(self.state, State::Following, "only who does not lead can observe");
@@ -247,7 +328,6 @@ impl Election {
         now_ms: i64,
         heard: Heard,
         electorate: &Electorate<'_>,
-        last: Zxid,
         out: &mut Vec<Say>,
     ) {
         if !electorate.is_voter(heard.from) {
@@ -265,6 +345,9 @@ impl Election {
             return;
         }
         self.heard_since = true;
+        if heard.state == State::Looking {
+            self.note(&heard, electorate, out);
+        }
         if heard.state == State::Looking && heard.vote.round < self.round {
             if heard.from != self.me {
                 out.push(Say::To(heard.from, State::Looking, self.proposal));
@@ -275,7 +358,7 @@ impl Election {
             return;
         }
         match heard.state {
-            State::Looking => self.on_looking(now_ms, heard, electorate, last, out),
+            State::Looking => self.on_looking(now_ms, heard, electorate, out),
             State::Following | State::Leading => self.on_settled(heard, electorate, out),
             State::Observing => {}
         }
@@ -290,11 +373,10 @@ impl Election {
         now_ms: i64,
         heard: Heard,
         electorate: &Electorate<'_>,
-        last: Zxid,
         out: &mut Vec<Say>,
     ) {
-        // An untrusted empty server neither votes nor is voted for.
-        if last == Zxid::NONE || heard.vote.zxid == Zxid::NONE {
+        // Who abstains neither votes nor is voted for.
+        if self.abstains() || heard.vote.zxid == Zxid::NONE {
             return;
         }
         if heard.vote.round > self.round {
@@ -364,155 +446,4 @@ impl Election {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::members::{Member, Members};
-    use std::collections::VecDeque;
-
-    const SETTLE_MS: i64 = 25;
-
-    fn members(voters: Sid, observers: Sid) -> Members {
-        let member = |observer| Member { quorum: Vec::new(), election: Vec::new(), observer };
-        let servers = (1..=voters + observers).map(|sid| (sid, member(sid > voters))).collect();
-        Members { servers, ..Members::default() }
-    }
-
-    /// Elections that hear each other at once.
-    struct Room {
-        members: Members,
-        all: BTreeMap<Sid, (Election, Option<(Zxid, i64)>)>,
-        queue: VecDeque<(Sid, Heard)>,
-        settled: BTreeMap<Sid, Sid>,
-    }
-
-    impl Room {
-        fn new(members: Members) -> Room {
-            let (all, queue, settled) = (BTreeMap::new(), VecDeque::new(), BTreeMap::new());
-            Room { members, all, queue, settled }
-        }
-
-        fn join(&mut self, now_ms: i64, sid: Sid, own: Option<(Zxid, i64)>) {
-            let (mut election, mut says) = (Election::new(sid, SETTLE_MS), Vec::new());
-            let electorate = self.members.electorate();
-            election.start(now_ms, own, &electorate, &mut says);
-            self.all.insert(sid, (election, own));
-            self.spread(sid, says);
-            self.talk(now_ms);
-        }
-
-        fn spread(&mut self, from: Sid, says: Vec<Say>) {
-            for say in says {
-                match say {
-                    Say::To(to, state, vote) => {
-                        self.queue.push_back((to, Heard { from, state, vote, version: 2 }));
-                    }
-                    Say::All(vote) => {
-                        for to in self.members.voters().filter(|to| *to != from) {
-                            let heard = Heard { from, state: State::Looking, vote, version: 2 };
-                            self.queue.push_back((to, heard));
-                        }
-                    }
-                    Say::Redial => {}
-                    Say::Settled(leader) => {
-                        assert_eq!(self.settled.insert(from, leader), None);
-                    }
-                }
-            }
-        }
-
-        fn talk(&mut self, now_ms: i64) {
-            while let Some((to, heard)) = self.queue.pop_front() {
-                let Some((election, own)) = self.all.get_mut(&to) else { continue };
-                let mut says = Vec::new();
-                let electorate = self.members.electorate();
-                let last = own.map_or(Zxid(5), |(zxid, _)| zxid);
-                election.on_heard(now_ms, heard, &electorate, last, &mut says);
-                self.spread(to, says);
-            }
-        }
-
-        fn pass(&mut self, now_ms: i64) {
-            let sids: Vec<Sid> = self.all.keys().copied().collect();
-            for sid in sids {
-                let (election, _) = self.all.get_mut(&sid).expect("just listed");
-                let mut says = Vec::new();
-                if election.deadline_ms() <= now_ms {
-                    election.on_time(now_ms, &mut says);
-                }
-                self.spread(sid, says);
-            }
-            self.talk(now_ms);
-        }
-    }
-
-    fn own(epoch: i64, counter: u32) -> Option<(Zxid, i64)> {
-        Some((Zxid::new(epoch as i32, counter), epoch))
-    }
-
-    #[test]
-    fn the_longest_history_leads_and_the_largest_id_among_equals() {
-        let mut room = Room::new(members(3, 0));
-        room.join(0, 1, own(2, 9));
-        room.join(0, 2, own(2, 9));
-        room.join(0, 3, own(1, 99));
-        room.pass(SETTLE_MS);
-        // What the others said before it came is lost: they answer when it asks again.
-        room.pass(RESEND_MS_MIN);
-        assert_eq!(room.settled, BTreeMap::from([(1, 2), (2, 2), (3, 2)]));
-        let leader = &room.all[&2].0;
-        assert_eq!((leader.state(), leader.current().leader), (State::Leading, 2));
-    }
-
-    #[test]
-    fn nothing_is_decided_without_a_quorum_and_before_a_better_vote_had_its_time() {
-        let mut room = Room::new(members(5, 0));
-        room.join(0, 1, own(1, 1));
-        room.join(0, 2, own(1, 1));
-        room.pass(1000);
-        assert!(room.settled.is_empty(), "two of five are no quorum");
-        room.join(2000, 3, own(1, 1));
-        room.pass(2000 + SETTLE_MS - 1);
-        assert!(room.settled.is_empty());
-        room.join(2000 + SETTLE_MS - 1, 4, own(1, 2));
-        room.pass(2000 + SETTLE_MS);
-        assert!(room.settled.is_empty(), "the better vote begins the wait anew");
-        room.pass(2000 + 2 * SETTLE_MS);
-        assert!(room.settled.values().all(|leader| *leader == 4) && room.settled.len() == 4);
-    }
-
-    #[test]
-    fn who_comes_late_joins_the_leader_that_there_is() {
-        let mut room = Room::new(members(3, 1));
-        room.join(0, 1, own(1, 1));
-        room.join(0, 2, own(1, 1));
-        room.pass(SETTLE_MS);
-        for sid in [1, 2] {
-            room.all.get_mut(&sid).unwrap().0.established(2);
-        }
-        // It has more, and still does not disturb.
-        room.join(1000, 3, own(1, 50));
-        room.join(1000, 4, None);
-        assert_eq!((room.settled[&3], room.settled[&4]), (2, 2));
-        assert_eq!(room.all[&3].0.current().epoch, 2);
-    }
-
-    #[test]
-    fn who_has_nothing_trusted_neither_votes_nor_is_voted_for() {
-        let mut room = Room::new(members(3, 0));
-        room.join(0, 3, Some((Zxid::NONE, 0)));
-        room.join(0, 1, own(0, 0));
-        room.pass(1000);
-        assert!(room.settled.is_empty(), "{:?}", room.settled);
-        room.join(2000, 2, own(0, 0));
-        room.pass(2000 + SETTLE_MS);
-        assert_eq!(room.settled.get(&1), Some(&2));
-    }
-
-    #[test]
-    fn one_voter_is_a_quorum_by_itself() {
-        let mut room = Room::new(members(1, 0));
-        room.join(0, 1, own(3, 3));
-        room.pass(0);
-        assert_eq!(room.settled, BTreeMap::from([(1, 1)]));
-    }
-}
+mod tests;

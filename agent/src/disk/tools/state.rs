@@ -7,15 +7,17 @@ use std::path::Path;
 use zk_core::tree::acl_table::OPEN;
 use zk_core::tree::znode::ROOT;
 use zk_core::tree::{DataTree, Kind};
-use zk_core::{Config, Loader, Recovered};
-use zk_wire::{StatPersisted, Zxid};
+use zk_core::{Config, Recovered};
+use zk_wire::Zxid;
 
+use super::super::ahead::each_piece;
 use super::super::apache::export::{ApacheSnapshotWriter, Export};
 use super::super::apache::names::{ApacheFiles, Packing};
 use super::super::apache::snapshot::{OPEN_ACL_ID, read_snapshot};
 use super::super::error::{Context, DiskError, Result};
 use super::super::identity::Identity;
 use super::super::layout::{DataDir, list_snapshots};
+use super::super::loading::Loading;
 use super::super::recover::recover;
 use super::super::replay::Replay;
 use super::super::scan::{Part, scan_log};
@@ -23,50 +25,6 @@ use super::super::segment::Header;
 use super::super::snapshot::{self, SnapshotReader};
 use super::describe::{Data, acl_json, utc};
 use super::json::{Json, quoted};
-
-/// The core's loader behind this room's door.
-struct Load(Loader);
-
-impl Replay for Load {
-    fn piece(&mut self, bytes: &[u8]) -> std::result::Result<(), String> {
-        self.0.piece(bytes)
-    }
-
-    fn session(&mut self, id: i64, timeout_ms: i32) -> std::result::Result<(), String> {
-        self.0.session(id, timeout_ms);
-        Ok(())
-    }
-
-    fn acl(&mut self, id: i64, list: &[u8]) -> std::result::Result<(), String> {
-        self.0.acl(id, list)
-    }
-
-    fn znode(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl_id: i64,
-        stat: &StatPersisted,
-    ) -> std::result::Result<(), String> {
-        self.0.znode(path, data, acl_id, stat)
-    }
-
-    fn digest(&mut self, zxid: Zxid, _: i64) {
-        self.0.compare_from(zxid);
-    }
-
-    fn snapshot_end(&mut self, zxid: Zxid, _: bool) -> std::result::Result<(), String> {
-        self.0.snapshot_end(zxid)
-    }
-
-    fn reset(&mut self) {
-        self.0.reset();
-    }
-
-    fn txn(&mut self, zxid: Zxid, bytes: &[u8]) -> std::result::Result<(), String> {
-        self.0.txn(zxid, bytes)
-    }
-}
 
 /// Loads one snapshot file, ours or Apache's; of a directory the newest, ours first.
 ///
@@ -76,7 +34,7 @@ pub fn load_snapshot(path: &Path, config: &Config) -> Result<Recovered> {
     if path.is_dir() {
         return load_snapshot(&newest(path)?, config);
     }
-    let mut load = Load(Loader::new(config));
+    let mut load = Loading::new(config, None);
     let mut magic = [0u8; 8];
     let count = File::open(path).context("open", path)?.read(&mut magic).context("read", path)?;
     let loaded = match &magic[..count] {
@@ -97,15 +55,13 @@ pub fn load_snapshot(path: &Path, config: &Config) -> Result<Recovered> {
         }
     };
     loaded.map_err(|detail| DiskError::Replay { path: path.to_owned(), detail })?;
-    Ok(load.0.finish())
+    Ok(load.loader.finish())
 }
 
-fn load_ours(path: &Path, load: &mut Load) -> std::result::Result<(), String> {
+fn load_ours(path: &Path, load: &mut Loading<'_>) -> std::result::Result<(), String> {
     let file = snapshot::open(path).map_err(|error| error.to_string())?;
     let mut reader = SnapshotReader::new(&file).map_err(|error| error.to_string())?;
-    while let Some(piece) = reader.next_piece().map_err(|error| error.to_string())? {
-        load.piece(piece)?;
-    }
+    each_piece(&mut reader, |piece| load.piece(piece))?;
     load.snapshot_end(reader.zxid(), false)
 }
 
@@ -246,9 +202,9 @@ pub fn export(
         });
     };
     let mut dir = DataDir::open(data_dir, log_dir, identity.server_id, identity.created_ms)?;
-    let mut load = Load(Loader::new(config));
+    let mut load = Loading::new(config, None);
     let found = recover(&mut dir, &mut load)?;
-    let state = load.0.finish();
+    let state = load.loader.finish();
     let zxid = found.last;
     let txn = find_txn(&found.log.segments, zxid)?;
     let target = Export::create(out, zxid).context("export to", out)?;
