@@ -157,6 +157,10 @@ impl Replica {
             conn.phase = Phase::Opening;
             return self.revalidate(id, session_id, timeout_ms, effects);
         }
+        if genuine && !alive && self.sessions.find(session_id).is_some() {
+            // Its end is not committed, and may never be: whether it has expired is told then.
+            return self.close(id, effects);
+        }
         // A new session's answer is counted with its txn, this one here.
         self.stats.sent += 1;
         if !genuine || !alive {
@@ -289,6 +293,7 @@ impl Replica {
                 conn.outstanding += u32::from(header.xid > 0);
                 conn.waiting_bytes += bytes.len();
                 conn.waiting.push_back(Waiting::Sync(bytes.into()));
+                conn.syncs += 1;
                 let (serial, session) = (conn.serial, conn.session);
                 if self.forwards() {
                     self.forward(now, (id, serial), session, header, reader.rest(), effects);
@@ -304,13 +309,15 @@ impl Replica {
             Way::Read if conn.waiting.is_empty() => {
                 return self.read(now, id, header, &mut reader, effects);
             }
-            Way::Read => {
-                conn.outstanding += u32::from(header.xid > 0);
-                conn.park(bytes);
-            }
-            Way::Write => {
+            // A write is committed when a quorum has it, which may be before a sync is confirmed that
+            // stands before it: it is made only then.
+            Way::Write if conn.syncs == 0 => {
                 conn.outstanding += u32::from(header.xid > 0);
                 self.write(now, id, header, reader, effects);
+            }
+            Way::Read | Way::Write => {
+                conn.outstanding += u32::from(header.xid > 0);
+                conn.park(bytes);
             }
         }
         self.pause_if_needed(id, effects);

@@ -7,9 +7,10 @@ use zk_wire::jute::Reader;
 use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
+use super::client::{Way, way};
 use super::ensemble::Taken;
 use super::learn::{check_next, read_zxid};
-use crate::conn::Waiting;
+use crate::conn::{Phase, Waiting};
 use crate::effect::Effects;
 use crate::ids::ConnId;
 use crate::pending::Pending;
@@ -205,9 +206,35 @@ impl Replica {
             if let Waiting::Sync(frame) = waiting {
                 let frame = std::mem::take(frame);
                 *waiting = Waiting::Frame(frame);
+                conn.syncs -= 1;
                 break;
             }
         }
+        self.make_held(now, id, effects);
         self.drain(now, id, effects);
+    }
+
+    /// Makes the writes that were held back behind a sync, up to the next one.
+    fn make_held(&mut self, now: Now, id: ConnId, effects: &mut Effects) {
+        let Some(conn) = self.conn(id) else { return };
+        let mut behind_sync = false;
+        for waiting in std::mem::take(&mut conn.waiting) {
+            let Some(conn) = self.conn(id).filter(|conn| conn.phase == Phase::Open) else { return };
+            behind_sync |= matches!(waiting, Waiting::Sync(_));
+            let held = match &waiting {
+                Waiting::Frame(frame) if !behind_sync => {
+                    let mut reader = Reader::new(frame);
+                    let header = RequestHeader::decode(&mut reader).expect("decoded before");
+                    (way(header.op) == Way::Write).then_some((header, reader, frame.len()))
+                }
+                _ => None,
+            };
+            let Some((header, reader, bytes)) = held else {
+                conn.waiting.push_back(waiting);
+                continue;
+            };
+            conn.waiting_bytes -= bytes;
+            self.write(now, id, header, reader, effects);
+        }
     }
 }
