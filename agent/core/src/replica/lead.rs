@@ -231,6 +231,14 @@ impl Replica {
         if sid == us.me {
             return Err(format!("server id {sid} is ours: two servers have the same id"));
         }
+        // What the server acknowledged on an older connection may be cut off on this one.
+        let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
+        let older: Vec<PeerId> =
+            known.filter(|(other, f)| **other != peer && f.sid == sid).map(|(p, _)| *p).collect();
+        for other in older {
+            self.drop_peer(now, other, "the server has connected anew", effects);
+        }
+        let us = self.us();
         let member = us.members.servers.get(&sid);
         let observer = packet.kind == kind::OBSERVERINFO || member.is_none_or(|m| m.observer);
         let voter = us.members.is_voter(sid);
@@ -281,9 +289,10 @@ impl Replica {
         Ok(())
     }
 
-    /// The zxid to which a learner is brought now.
+    /// The zxid to which a learner is brought now. What a quorum has is history, even while this
+    /// server's own disk lags behind: no learner may be told to cut it off.
     fn top(&mut self) -> Zxid {
-        if self.decides() { self.tree.last_zxid() } else { self.logged }
+        if self.decides() { self.committed } else { self.logged }
     }
 
     fn way(&mut self, position: Zxid) -> Way {
@@ -465,7 +474,7 @@ impl Replica {
             }
         }
         let committed = self.committed;
-        for (zxid, txn) in self.pending.txns() {
+        for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > position) {
             match (observer, zxid <= committed) {
                 (true, true) => packet::put(kind::INFORM, zxid, Some(txn), out),
                 (true, false) => {}
