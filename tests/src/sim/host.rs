@@ -88,7 +88,7 @@ impl World {
     fn check(&mut self, server: usize) {
         let state = &self.servers[server];
         let Some(replica) = &state.replica else { return };
-        let held = self.monitor.on_step(server, replica, &state.disk, state.serving);
+        let held = self.monitor.on_step(server, replica, state.serving);
         let grew = self.hold(held);
         if grew {
             self.hold_durability();

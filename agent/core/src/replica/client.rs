@@ -149,7 +149,11 @@ impl Replica {
         }
         let password = request.password.unwrap_or(&[]);
         let genuine = same(password, &session_password(session_id));
-        let alive = self.sessions.find(session_id).is_some_and(|session| !session.closing);
+        let alive = match self.sessions.find(session_id) {
+            Some(session) => !session.closing,
+            // A quorum may have opened it before this server's own disk has it.
+            None => self.pending.opens_session(session_id),
+        };
         let forwards = self.forwards();
         let conn = self.conn(id).expect("looked up before");
         let timeout_ms = conn.timeout_ms;

@@ -43,7 +43,15 @@ impl Monitor {
             return Ok(Shared { txn: known.txn.clone(), fresh: None });
         }
         let txn: Rc<[u8]> = txn.into();
-        self.proposed.insert(zxid, Proposed { txn: txn.clone(), at_ms, pred: None });
+        // The first one of an epoch follows all that its leader has, which is what is served.
+        let pred = match zxid.counter() {
+            1 => {
+                let below = self.chain.partition_point(|served| served.epoch() < zxid.epoch());
+                below.checked_sub(1).map_or(Zxid::ZERO, |at| self.chain[at])
+            }
+            _ => Zxid(zxid.0 - 1),
+        };
+        self.proposed.insert(zxid, Proposed { txn: txn.clone(), at_ms, pred });
         Ok(Shared { txn, fresh: Some(zxid) })
     }
 
@@ -63,23 +71,14 @@ impl Monitor {
     pub(super) fn i05_log_matching(&mut self, server: usize, zxid: Zxid, disk: &Disk) -> Held {
         let before = disk.log().last().map(|logged| logged.zxid);
         let covered = disk.snapshot().unwrap_or(Zxid::ZERO);
-        let known = self.proposed.get_mut(&zxid).expect("it was just entered");
         // Behind a snapshot the log may begin anywhere up to it.
         let begins = before.is_none_or(|before| before <= covered) && disk.snapshot().is_some();
         let before = before.unwrap_or(Zxid::ZERO);
-        let held = match known.pred {
-            None if begins => return Ok(()),
-            None => {
-                known.pred = Some(before);
-                true
-            }
-            Some(pred) => pred == before || (begins && pred <= covered),
-        };
-        if held {
+        let pred = self.proposed[&zxid].pred;
+        if pred == before || (begins && pred <= covered) {
             return Ok(());
         }
-        let pred = known.pred;
-        let text = format!("{}: {zxid} behind {before}, elsewhere behind {pred:?}", name(server));
+        let text = format!("{}: {zxid} behind {before}, elsewhere behind {pred}", name(server));
         Err(broken("i05_log_matching", text))
     }
 

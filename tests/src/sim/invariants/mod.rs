@@ -60,7 +60,7 @@ pub struct Proposed {
     /// When it was made.
     pub at_ms: i64,
     /// The txn before it in its leader's log.
-    pred: Option<Zxid>,
+    pred: Zxid,
 }
 
 /// What was seen so far.
@@ -178,13 +178,7 @@ impl Monitor {
     }
 
     /// A replica was stepped. True when something is served that was not served before.
-    pub fn on_step(
-        &mut self,
-        server: usize,
-        replica: &Replica,
-        disk: &Disk,
-        serving: bool,
-    ) -> Held<bool> {
+    pub fn on_step(&mut self, server: usize, replica: &Replica, serving: bool) -> Held<bool> {
         self.i02_one_leader(server, replica.leads())?;
         if !serving {
             self.servers[server].served = None;
@@ -196,7 +190,7 @@ impl Monitor {
             return Ok(false);
         }
         self.i10_primary_order(server, before, at)?;
-        let grew = self.i09_total_order(server, replica, disk)?;
+        let grew = self.i09_total_order(server, replica)?;
         self.i07_equal_trees(server, replica)?;
         self.i11_primary_integrity(server, replica, before.is_none())?;
         self.i23_committed_log_is_the_tail(server, replica)?;
