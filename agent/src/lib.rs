@@ -10,6 +10,7 @@ pub mod settings;
 pub mod report;
 pub mod audit;
 pub mod disk;
+pub mod dynamic;
 pub mod net;
 pub mod admin;
 pub mod systemd;

@@ -5,6 +5,7 @@
 //! much of it; it decides nothing about the protocol.
 
 mod contract;
+mod members;
 mod peers;
 
 use std::io;
@@ -29,6 +30,7 @@ use crate::sys::signal::{Signals, Told};
 use crate::systemd::Systemd;
 
 pub use contract::{Core, Disk, DiskReport, End};
+pub use members::Membership;
 use peers::Ensemble;
 
 const LISTENER: Token = Token(0);
@@ -85,6 +87,8 @@ pub struct Parts<C, D> {
     pub listener: Listener,
     /// The other servers; `None` for a server that is alone.
     pub peers: Option<Box<Peers>>,
+    /// Its place among them; `None` for a server that is alone.
+    pub members: Option<Membership>,
     /// The table of clients, empty.
     pub clients: Clients,
     /// The signals, blocked since before the first thread.
@@ -246,6 +250,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         if let Some(peers) = &parts.peers {
             due = due.min(peers.deadline_ms());
         }
+        due = due.min(parts.members.as_ref().and_then(Membership::deadline_ms).unwrap_or(due));
         due = due.min(self.stop_by_ms.unwrap_or(due));
         due.max(self.now.mono_ms) - self.now.mono_ms
     }
@@ -275,6 +280,10 @@ impl<C: Core, D: Disk> Server<C, D> {
 
     fn accept_clients(&mut self) {
         let (mut count, now) = (0, self.now);
+        let Parts { members, listener, facts, poll, .. } = &mut self.parts;
+        if let Some(members) = members.as_mut().filter(|_| self.stop_by_ms.is_none()) {
+            members.listen(now.mono_ms, listener, facts, poll.registry());
+        }
         while self.stop_by_ms.is_none()
             && self.parts.listener.has_work(now.mono_ms)
             && count < crate::net::listen::ACCEPTS_PER_TURN_MAX
@@ -439,7 +448,7 @@ impl<C: Core, D: Disk> Server<C, D> {
 
     /// Carries out what the core said, in order, and forgets it.
     fn carry_out(&mut self) {
-        let Parts { clients, disk, peers, facts, systemd, audit, .. } = &mut self.parts;
+        let Parts { clients, disk, peers, members, facts, systemd, audit, .. } = &mut self.parts;
         let Effects { list, bytes } = &mut self.effects;
         // The common case of a batch of reads: one send, which needs no copy. When txns wait to be
         // handed to the log writer, replies can wait too: the disk is slower.
@@ -474,6 +483,17 @@ impl<C: Core, D: Disk> Server<C, D> {
                     self.snapshot_last = last;
                     disk.snapshot_piece(&bytes[piece], last);
                 }
+                Effect::MembersProposed { members: next } => {
+                    let written = members.as_mut().map_or(Ok(()), |here| here.propose(&next));
+                    if let Err(error) = written {
+                        self.end = Some(End::DiskFailed(error));
+                    }
+                }
+                Effect::MembersInForce { members: next } => {
+                    if let Some(members) = members {
+                        members.activate(&next, facts, peers.as_deref_mut());
+                    }
+                }
                 Effect::Log { level, line } => log_line(level, &line),
                 Effect::Audit(line) => audit.change(&line),
                 other => {
@@ -506,6 +526,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     self.parts.systemd.stopping();
                     self.parts.audit.stopping();
                     self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);
+                    self.step(Event::Stopping);
                 }
             }
         }
@@ -535,7 +556,8 @@ impl<C: Core, D: Disk> Server<C, D> {
         }
     }
 
-    /// A stopping server ends when everything appended is durable and every reply is sent.
+    /// A stopping server ends when everything appended is durable, every reply is sent, and whoever
+    /// it led can elect another.
     fn look_for_the_end(&mut self) {
         let Some(stop_by_ms) = self.stop_by_ms else { return };
         if self.parts.disk.queued_bytes() == 0 {
@@ -543,8 +565,11 @@ impl<C: Core, D: Disk> Server<C, D> {
             self.take_disk_reports();
             self.parts.clients.flush_dirty();
         }
-        let idle = self.parts.disk.queued_bytes() == 0 && !self.parts.clients.has_output();
+        let written = self.parts.disk.queued_bytes() == 0 && !self.parts.clients.has_output();
+        let idle = written && self.parts.core.is_idle();
         if self.end.is_none() && (idle || self.now.mono_ms >= stop_by_ms) {
+            self.step(Event::Stopped);
+            self.flush_peers();
             self.end = Some(End::Stopped);
         }
     }

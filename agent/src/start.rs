@@ -13,10 +13,11 @@ use zk_core::Config;
 
 use crate::admin::Facts;
 use crate::audit::AuditLog;
+use crate::dynamic::DynamicFiles;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Listener, Peers, peers};
 use crate::report;
-use crate::server::{Core, DISK, Disk, End, Parts, Reload, Reloaded, Server};
+use crate::server::{Core, DISK, Disk, End, Membership, Parts, Reload, Reloaded, Server};
 use crate::settings::{self, PeerSettings, Refusal, Settings, Source};
 use crate::sys::signal::Signals;
 use crate::sys::{clock, limits};
@@ -137,6 +138,7 @@ fn assemble<C: Core, D: Disk>(
         None => None,
     };
     check_directories(&settings)?;
+    let members = membership(&settings)?;
     let systemd = Systemd::from_environment();
     let (core, disk) = recover(Recovery {
         settings: &settings,
@@ -151,6 +153,7 @@ fn assemble<C: Core, D: Disk>(
         poll,
         listener,
         peers,
+        members,
         clients: Clients::new(settings.limits.clone(), descriptors as usize),
         signals,
         systemd,
@@ -169,6 +172,26 @@ fn assemble<C: Core, D: Disk>(
     );
     server.announce();
     Ok(server)
+}
+
+/// An ensemble that may be reconfigured is written down beside the file of the settings.
+fn membership(settings: &Settings) -> Result<Option<Membership>, Failure> {
+    let Some(ensemble) = &settings.core.ensemble else { return Ok(None) };
+    let mut files = None;
+    if let Some(file) = settings.file.as_ref().filter(|_| settings.core.reconfig_enabled) {
+        let what = format!(
+            "write configurations beside {}, as reconfigEnabled=true wants it; let this user write \
+             there, or leave it out",
+            file.display()
+        );
+        let proposed = ensemble.proposed.as_ref();
+        let beside = DynamicFiles::new(file, ensemble.me, proposed).map_err(system(&what))?;
+        if settings.lists_servers {
+            beside.back_up().map_err(|error| Failure::System(what, io::Error::other(error)))?;
+        }
+        files = Some(beside);
+    }
+    Ok(Some(Membership::new(ensemble.me, files, settings.backlog)))
 }
 
 fn listen_to_peers(
@@ -247,6 +270,11 @@ fn read_again(source: &Source, before: &Mutex<String>) -> Option<Reloaded> {
     let after = settings.to_string();
     let mut before = before.lock().expect("no thread panics while it holds this lock");
     for line in after.lines().filter(|line| !before.lines().any(|old| old == *line)) {
+        // A reconfig changes them; it needs none.
+        let listed = ["# ", "server.", "group.", "weight."].iter().any(|key| line.starts_with(key));
+        if listed && settings.core.reconfig_enabled {
+            continue;
+        }
         if TAKES_EFFECT.iter().any(|key| line.starts_with(key)) {
             log::info!("settings: reloaded {line}");
         } else {

@@ -101,7 +101,6 @@ fn what_an_operator_should_know_is_said() {
             "observerMasterPort",
             "peerType",
             "readonlymode.enabled",
-            "reconfigEnabled",
             "server.4"
         ]
     );
@@ -140,8 +139,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "clientPort=9\ninitLimit=1\nsyncLimit=1\nserver.1=a:1:1\nserver.2=b:2:3",
-        "zoo.cfg:5: server.1=a:1:1: the quorum port and the election port must differ; correct the \
-         line",
+        "zoo.cfg:5: server.1=a:1:1: has the same port for quorum and election; correct the line",
     ),
     (
         "initLimit=1\nsyncLimit=1\nserver.1=a:1:2;2\nserver.2=b:2:3;4",
@@ -164,7 +162,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "clientPort=9\ninitLimit=1\nsyncLimit=1\nserver.1=a:1:2\nserver.2=b:1:2\ngroup.1=1",
-        "zoo.cfg:6: server.2=b:1:2: the server is in no group; add 2 to a group, or leave out \
+        "zoo.cfg:6: server.2=b:1:2: votes and is in no group; correct the groups, or leave out \
          groups and weights",
     ),
     (

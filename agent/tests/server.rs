@@ -91,6 +91,10 @@ impl Core for Echo {
         let _ = self.told.send(line);
     }
 
+    fn is_idle(&self) -> bool {
+        true
+    }
+
     fn deadline(&self) -> i64 {
         i64::MAX
     }
@@ -199,6 +203,7 @@ fn run(overrides: &[(&str, &str)]) -> Running {
             poll: Poll::new().unwrap(),
             listener,
             peers: None,
+            members: None,
             clients: Clients::new(settings.limits.clone(), 1000),
             signals: Signals::open().unwrap(),
             systemd: Systemd::absent(),

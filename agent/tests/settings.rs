@@ -143,13 +143,13 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "server.1=a:2888",
-        "zoo.cfg:3: server.1=a:2888: wants host:quorumPort:electionPort\
-          [:role][;[host:]clientPort]; correct the line",
+        "zoo.cfg:3: server.1=a:2888: does not have the form host:port:port\
+          [:role][;[host:]port]; correct the line",
     ),
     (
         "weight.1=heavy",
-        "zoo.cfg:3: weight.1=heavy: a weight is a whole number; correct the \
-          line",
+        "zoo.cfg:3: weight.1=heavy: has a weight that is no number from 0 to \
+          4294967295; correct the line",
     ),
     (
         "x=\\u12",

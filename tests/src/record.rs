@@ -66,14 +66,24 @@ pub fn auth(scheme: &str, auth: &[u8]) -> Vec<u8> {
     bytes(|out| wire::encode_auth(out, scheme, auth))
 }
 
-/// reconfig.
+/// reconfig by what joins.
 pub fn reconfig(joining: Option<&str>) -> Vec<u8> {
+    reconfigure(joining, None, None, -1)
+}
+
+/// reconfig: what joins, what leaves, or the whole list; and the version it must have.
+pub fn reconfigure(
+    joining: Option<&str>,
+    leaving: Option<&str>,
+    members: Option<&str>,
+    config_id: i64,
+) -> Vec<u8> {
     bytes(|out| {
         wire::ReconfigRequest {
             joining: joining.map(|text| text.into()),
-            leaving: None,
-            members: None,
-            config_id: -1,
+            leaving: leaving.map(|text| text.into()),
+            members: members.map(|text| text.into()),
+            config_id,
         }
         .encode(out)
     })

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use zk_tests::ensemble::Ensemble;
+use zk_tests::ensemble::{Ensemble, try_create};
 use zk_tests::fixture::Conn;
 use zk_tests::server::Kind;
 use zk_tests::{record, tools};
-use zk_wire::Op;
+use zk_wire::{Code, Op};
 
 const VOTER: (Kind, &str) = (Kind::Ours, "participant");
 /// Longer than any election takes.
@@ -89,4 +89,112 @@ fn a_new_ensemble_begins_with_all_of_its_servers_or_a_word_of_the_operator() {
     }
     ensemble.wait_serving(2);
     assert!((0..2).all(|at| !data(&ensemble, at).join("initialize").exists()));
+}
+
+/// Writes through any of these until one succeeds; says how long that took.
+fn first_write(ensemble: &Ensemble, through: &[usize], path: &str) -> Duration {
+    let begun = Instant::now();
+    loop {
+        let tried = through.iter().map(|at| try_create(ensemble.address(*at), path, b""));
+        let made = tried.flatten().any(|code| code == Code::OK || code == Code::NODE_EXISTS);
+        if made {
+            return begun.elapsed();
+        }
+        assert!(begun.elapsed().as_secs() < 30, "nobody took over: {}", said(ensemble));
+        sleep(Duration::from_millis(2));
+    }
+}
+
+fn said(ensemble: &Ensemble) -> String {
+    ensemble.servers.iter().map(|server| server.output() + "\n").collect()
+}
+
+fn signal(ensemble: &Ensemble, at: usize, signal: &str) {
+    let pid = ensemble.servers[at].pid().to_string();
+    let done = std::process::Command::new("kill").args([signal, &pid]).status();
+    assert!(done.expect("kill runs").success(), "the process can be signalled");
+}
+
+/// Goal: a leader that hangs is left long before `syncLimit` (ten seconds here), follows when it
+/// goes on, and nothing that was acknowledged is missing.
+#[test]
+fn a_hung_leader_is_left_soon_and_follows_when_it_goes_on() {
+    let Some(mut ensemble) = three() else { return };
+    let leader = ensemble.wait_serving(3);
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    Conn::open(ensemble.address(leader)).create("/before", 0);
+    signal(&ensemble, leader, "-STOP");
+    let took = first_write(&ensemble, &others, "/after");
+    signal(&ensemble, leader, "-CONT");
+    println!("hung leader: first write after {} ms", took.as_millis());
+    assert!(said(&ensemble).contains("the leader is silent in broadcast"), "{}", said(&ensemble));
+    let follows = |ensemble: &mut Ensemble| ensemble.mode(leader).as_deref() == Some("follower");
+    ensemble.wait_until("the old leader to follow", follows);
+    for at in 0..3 {
+        let mut conn = Conn::open(ensemble.address(at));
+        conn.ok(Op::SYNC, &record::path("/"));
+        conn.stat("/before");
+        conn.stat("/after");
+    }
+}
+
+/// Goal: a follower that was away disturbs nobody when it is back: same leader, same epoch, and the
+/// sessions of the others stay connected.
+#[test]
+fn who_comes_back_disturbs_nobody() {
+    let Some(mut ensemble) = three() else { return };
+    let leader = ensemble.wait_serving(3);
+    let away = (leader + 1) % 3;
+    let mut conn = Conn::open(ensemble.address(leader));
+    let before = {
+        let path = conn.create("/before", 0);
+        conn.stat(&path).czxid
+    };
+    signal(&ensemble, away, "-STOP");
+    sleep(ELECTION);
+    signal(&ensemble, away, "-CONT");
+    assert_eq!(ensemble.wait_serving(3), leader);
+    ensemble.servers[away].kill();
+    ensemble.servers[away].respawn();
+    assert_eq!(ensemble.wait_serving(3), leader);
+    let after = {
+        let path = conn.create("/after", 0);
+        conn.stat(&path).czxid
+    };
+    assert_eq!(before >> 32, after >> 32, "an epoch ended: {}", said(&ensemble));
+}
+
+/// Goal: a leader that is stopped answers what it was asked before, lets the others go on at once,
+/// and ends by itself.
+#[test]
+fn a_stopped_leader_answers_and_hands_over() {
+    let Some(mut ensemble) = three() else { return };
+    let leader = ensemble.wait_serving(3);
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let mut conns: Vec<Conn> = (0..3).map(|at| Conn::open(ensemble.address(at))).collect();
+    conns[leader].create("/w", 0);
+    for number in 0..200 {
+        let body = record::create(&format!("/w/{number}"), b"x", 0);
+        conns[leader].send(Op::CREATE, &body);
+    }
+    // The last of them is seen elsewhere: all of them were taken.
+    ensemble.wait_until("the last write", |_| {
+        conns[others[0]].call(Op::EXISTS, &record::path_watch("/w/199", false)).header.code
+            == Code::OK
+    });
+    let stopping = Instant::now();
+    signal(&ensemble, leader, "-TERM");
+    let took = first_write(&ensemble, &others, "/after");
+    println!("stopped leader: first write elsewhere after {} ms", took.as_millis());
+    for number in 0..200 {
+        let reply = conns[leader].receive();
+        assert_eq!(reply.header.code, Code::OK, "write {number}");
+    }
+    ensemble.wait_until("the end", |ensemble| !ensemble.servers[leader].runs());
+    assert!(stopping.elapsed() < Duration::from_secs(5), "it took {:?}", stopping.elapsed());
+    let said = ensemble.servers[leader].output();
+    assert!(said.contains("ensemble: handing over"), "{said}");
+    let mut conn = Conn::open(ensemble.address(others[1]));
+    conn.ok(Op::SYNC, &record::path("/"));
+    assert_eq!(conn.children("/w").len(), 200);
 }

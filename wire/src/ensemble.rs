@@ -182,7 +182,11 @@ impl Ensemble {
         Ok(ensemble)
     }
 
-    fn add(&mut self, key: &str, value: &str, rules: &Rules) -> Result<(), Fault> {
+    /// Adds what stands behind one key. [`Ensemble::complete`] has to follow the last one.
+    ///
+    /// # Errors
+    /// What is wrong with the key or the value.
+    pub fn add(&mut self, key: &str, value: &str, rules: &Rules) -> Result<(), Fault> {
         if key.starts_with("server.") {
             let sid = key_number(key, Fault::Sid)?;
             if !(0..i64::MAX).contains(&sid) {
@@ -216,8 +220,11 @@ impl Ensemble {
         Ok(())
     }
 
-    /// What can only be said of all of it.
-    fn complete(&mut self, rules: &Rules) -> Result<(), ConfigError> {
+    /// Judges what can only be said of all of it, and weighs who has no weight.
+    ///
+    /// # Errors
+    /// What is wrong, and with what.
+    pub fn complete(&mut self, rules: &Rules) -> Result<(), ConfigError> {
         let voters: Vec<i64> = self.voters().collect();
         if self.hierarchical {
             for sid in &voters {

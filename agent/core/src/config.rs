@@ -43,6 +43,10 @@ pub struct Config {
     pub enforce_quota: bool,
     /// Whether `reconfig` is allowed; a standalone server then answers UNIMPLEMENTED.
     pub reconfig_enabled: bool,
+    /// Whether one voter stands alone (`standaloneEnabled`); then a reconfig must leave two.
+    pub standalone_enabled: bool,
+    /// Whether a reconfig may name several addresses of a server (`multiAddress.enabled`).
+    pub several_addresses: bool,
     /// Whether txns carry a digest of the tree (`digest.enabled`).
     pub digest_enabled: bool,
     /// Whether closeSession txns list the ephemerals (`closeSessionTxn.enabled`).
@@ -87,6 +91,8 @@ impl Default for Config {
             skip_acl: false,
             enforce_quota: false,
             reconfig_enabled: false,
+            standalone_enabled: true,
+            several_addresses: false,
             digest_enabled: true,
             close_session_paths: true,
             ensemble_names: None,
@@ -108,8 +114,10 @@ impl Default for Config {
 pub struct EnsembleConfig {
     /// This server's id.
     pub me: i64,
-    /// All servers, this one included.
+    /// All servers, this one included: the configuration in force.
     pub members: Members,
+    /// A newer one that was proposed before this start ([`crate::Effect::MembersProposed`]).
+    pub proposed: Option<Members>,
     /// Ticks that discovery and synchronisation may take (`initLimit`).
     pub init_ticks: u32,
     /// Ticks after which a silent server counts as gone (`syncLimit`).

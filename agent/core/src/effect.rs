@@ -6,6 +6,7 @@ use zk_wire::Zxid;
 
 use crate::audit::Audit;
 use crate::ids::{ConnId, Epochs, PeerId, Port};
+use crate::members::Members;
 
 /// One thing to do. Byte ranges point into [`Effects::bytes`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,19 @@ pub enum Effect {
     Reload {
         /// The newest txn that stays.
         cut: Option<Zxid>,
+    },
+    /// Write a configuration down as the newest one that was proposed, durably before anything that
+    /// is asked for behind this: `EnsembleConfig::proposed` of the next start, unless it is the one
+    /// in force by then.
+    MembersProposed {
+        /// What was proposed.
+        members: Box<Members>,
+    },
+    /// A configuration is in force. It is written down as such, for the next start; and this
+    /// server's own ports follow it.
+    MembersInForce {
+        /// What is in force.
+        members: Box<Members>,
     },
     /// From now on clients are served, or not.
     Serve {

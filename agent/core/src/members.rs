@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use zk_wire::ensemble::{ConfigError, Ensemble, HostPort, Rules};
+
 /// A server's id (`myid`).
 pub type Sid = i64;
 
@@ -27,11 +29,64 @@ pub struct Members {
     pub groups: BTreeMap<Sid, i64>,
     /// Weights of voters that do not weigh 1.
     pub weights: BTreeMap<Sid, i64>,
+    /// Where the clients of a server connect, as far as its line says so.
+    pub clients: BTreeMap<Sid, HostPort>,
     /// The text that other servers are shown, as Apache's servers write it.
     pub text: String,
 }
 
+/// What is read from other servers, whose settings may allow more than ours.
+pub const LENIENT: Rules =
+    Rules { standalone: false, several_addresses: true, secure_clients: true };
+
 impl Members {
+    /// From a list.
+    pub fn of(list: &Ensemble) -> Members {
+        let mut members =
+            Members { version: list.version, text: list.to_string(), ..Members::default() };
+        for (sid, server) in &list.servers {
+            let places = server.addresses.iter();
+            let member = Member {
+                quorum: places.clone().map(|a| (a.host.clone(), a.quorum_port)).collect(),
+                election: places.map(|a| (a.host.clone(), a.election_port)).collect(),
+                observer: server.observer,
+            };
+            members.servers.insert(*sid, member);
+            members.clients.extend(server.client.clone().map(|client| (*sid, client)));
+        }
+        members.groups = list.groups.clone();
+        members.weights = list.weights.clone();
+        members
+    }
+
+    /// Reads the text of another server.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Members, ConfigError> {
+        Ensemble::parse(text, &LENIENT).map(|list| Members::of(&list))
+    }
+
+    /// The same servers under another version.
+    pub fn with_version(&self, version: i64) -> Members {
+        let lines = self.text.rfind("version=").map_or("", |at| &self.text[..at]);
+        let text = format!("{lines}version={version:x}");
+        Members { version, text, ..self.clone() }
+    }
+
+    /// Whether the servers, their places, roles and weights are the same, whatever the version.
+    pub fn same_servers(&self, other: &Members) -> bool {
+        self.servers == other.servers
+            && self.clients == other.clients
+            && self.groups == other.groups
+            && self.weights == other.weights
+    }
+
+    /// Where proposals of a server come from, if it has a vote.
+    pub fn voter_place(&self, sid: Sid) -> Option<&[(String, u16)]> {
+        self.servers.get(&sid).filter(|member| !member.observer).map(|member| &member.quorum[..])
+    }
+
     /// Whether a server has a vote.
     pub fn is_voter(&self, sid: Sid) -> bool {
         self.servers.get(&sid).is_some_and(|member| !member.observer)
@@ -66,6 +121,45 @@ impl Members {
         let counted = weights.values().filter(|(_, all)| *all > 0);
         let won = counted.clone().filter(|(have, all)| *have > *all / 2).count();
         won > counted.count() / 2
+    }
+}
+
+/// What a server knows of configurations.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The one in force.
+    pub committed: Members,
+    /// One that was proposed and is newer.
+    pub proposed: Option<Members>,
+}
+
+impl Known {
+    /// Who decides.
+    pub fn electorate(&self) -> Electorate<'_> {
+        Electorate { committed: &self.committed, proposed: self.proposed.as_ref() }
+    }
+
+    /// The newest one.
+    pub fn newest(&self) -> &Members {
+        self.proposed.as_ref().unwrap_or(&self.committed)
+    }
+
+    /// Everyone with a vote in either.
+    pub fn voters(&self) -> BTreeSet<Sid> {
+        self.committed.voters().chain(self.proposed.iter().flat_map(|next| next.voters())).collect()
+    }
+
+    /// Where a server takes votes: the place in the one, then in the other when that differs.
+    pub fn election_places(&self, sid: Sid) -> Vec<(String, u16)> {
+        let mut places = Vec::new();
+        for members in [Some(&self.committed), self.proposed.as_ref()].into_iter().flatten() {
+            for place in members.servers.get(&sid).map_or(&[][..], |member| &member.election) {
+                if !places.contains(place) {
+                    places.push(place.clone());
+                }
+            }
+        }
+        places
     }
 }
 
@@ -137,6 +231,31 @@ mod tests {
         assert!(!nine.is_quorum(&set(&[1, 2])));
         assert!(nine.is_quorum(&set(&[1, 2, 5, 6])));
         assert!(!nine.is_quorum(&set(&[7, 8, 9, 1, 2])));
+    }
+
+    /// Goal: while a configuration is on its way, both decide, and each one counts its own voters.
+    #[test]
+    fn two_configurations_want_two_quorums() {
+        let known = Known { committed: members(&[1, 2, 3]), proposed: Some(members(&[3, 4, 5])) };
+        let electorate = known.electorate();
+        assert!(!electorate.is_quorum(&set(&[1, 2, 3])));
+        assert!(!electorate.is_quorum(&set(&[3, 4, 5])));
+        assert!(electorate.is_quorum(&set(&[2, 3, 4])));
+        assert_eq!(known.voters(), set(&[1, 2, 3, 4, 5]));
+        assert!(electorate.is_voter(5) && !electorate.is_voter(6));
+    }
+
+    #[test]
+    fn a_text_is_read_and_gets_another_version() {
+        let text = "server.1=a:1:2:participant;0.0.0.0:3\nserver.2=b:1:2:observer\nversion=0";
+        let members = Members::parse(text).unwrap();
+        assert_eq!((members.text.as_str(), members.version), (text, 0));
+        assert_eq!(members.voter_place(1), Some(&[("a".to_owned(), 1)][..]));
+        assert_eq!(members.voter_place(2), None);
+        assert_eq!(members.clients[&1].port, 3);
+        let stamped = members.with_version(0x1_0000_0000);
+        assert_eq!(stamped, Members::parse(&stamped.text).unwrap());
+        assert!(stamped.same_servers(&members) && stamped.text.ends_with("\nversion=100000000"));
     }
 
     #[test]

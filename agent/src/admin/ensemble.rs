@@ -2,22 +2,26 @@
 
 use std::fmt::Write;
 
-use zk_core::Config;
 use zk_core::replica::Standing;
+use zk_core::{Config, Members};
 
 use crate::settings::PeerSettings;
 
 /// The answer to words that need a server that serves.
 pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
-/// What doesn't change about this server's place in its ensemble, and the sizes of its proposals.
+/// Host and port.
+type Place = (String, u16);
+
+/// What the core doesn't tell of this server's place in its ensemble.
 #[derive(Clone, Debug)]
 pub struct EnsembleFacts {
     /// The server's id.
     pub me: i64,
     /// Voters of the ensemble.
     pub voters: usize,
-    /// The lines of `conf` behind those that every server has.
+    /// The lines of `conf` behind those that every server has, up to those about the members.
+    limits: String,
     conf: String,
     /// Sizes of proposals since it serves.
     pub proposals: Proposals,
@@ -56,23 +60,44 @@ impl EnsembleFacts {
     /// From the settings; `None` for a server that is alone.
     pub fn new(core: &Config, peers: Option<&PeerSettings>, now_ms: i64) -> Option<EnsembleFacts> {
         let (ensemble, peers) = (core.ensemble.as_ref()?, peers?);
-        let voters = ensemble.members.voters().count();
-        let ports = |places: &[(String, u16)]| {
+        let mut limits = String::new();
+        let _ = writeln!(limits, "initLimit={}", ensemble.init_ticks);
+        let _ = writeln!(limits, "syncLimit={}", ensemble.sync_ticks);
+        limits.push_str("electionAlg=3\n");
+        let mut facts = EnsembleFacts {
+            me: ensemble.me,
+            voters: 0,
+            limits,
+            conf: String::new(),
+            proposals: Proposals::default(),
+            since_ms: now_ms,
+        };
+        facts.tell(&ensemble.members, &peers.election, &peers.quorum);
+        Some(facts)
+    }
+
+    /// Another configuration is in force.
+    pub fn set_members(&mut self, members: &Members) {
+        match members.servers.get(&self.me) {
+            Some(own) => self.tell(members, &own.election, &own.quorum),
+            None => self.tell(members, &[], &[]),
+        }
+    }
+
+    fn tell(&mut self, members: &Members, election: &[Place], quorum: &[Place]) {
+        let ports = |places: &[Place]| {
             let ports: Vec<String> = places.iter().map(|(_, port)| port.to_string()).collect();
             ports.join("|")
         };
-        let mut conf = String::new();
-        let _ = writeln!(conf, "initLimit={}", ensemble.init_ticks);
-        let _ = writeln!(conf, "syncLimit={}", ensemble.sync_ticks);
-        conf.push_str("electionAlg=3\n");
-        let _ = writeln!(conf, "electionPort={}", ports(&peers.election));
-        let _ = writeln!(conf, "quorumPort={}", ports(&peers.quorum));
-        let observes = !ensemble.members.is_voter(ensemble.me);
+        self.voters = members.voters().count();
+        let conf = &mut self.conf;
+        conf.clone_from(&self.limits);
+        let _ = writeln!(conf, "electionPort={}", ports(election));
+        let _ = writeln!(conf, "quorumPort={}", ports(quorum));
+        let observes = !members.is_voter(self.me);
         let _ = writeln!(conf, "peerType={}", i32::from(observes));
         conf.push_str("membership: \n");
-        conf.push_str(&ensemble.members.text);
-        let proposals = Proposals::default();
-        Some(EnsembleFacts { me: ensemble.me, voters, conf, proposals, since_ms: now_ms })
+        conf.push_str(&members.text);
     }
 
     /// The lines of `conf`, without a newline behind the last one.
@@ -160,9 +185,14 @@ mod tests {
 
     #[test]
     fn a_leader_tells_more_than_a_follower() {
-        let proposals = Proposals::default();
-        let facts =
-            EnsembleFacts { me: 2, voters: 3, conf: String::new(), proposals, since_ms: 1000 };
+        let facts = EnsembleFacts {
+            me: 2,
+            voters: 3,
+            limits: String::new(),
+            conf: String::new(),
+            proposals: Proposals::default(),
+            since_ms: 1000,
+        };
         let leading = LeadingStatus { epoch: 7, synced_followers: 2, ..LeadingStatus::default() };
         let leading = Standing::Leading(leading);
         assert_eq!(figures(&Standing::Following, &facts, 2000), [("quorum_size", 3)]);

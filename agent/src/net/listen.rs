@@ -57,6 +57,29 @@ impl Listener {
         self.socket.as_mut().expect("a server registers its listener before it closes it")
     }
 
+    /// Listens somewhere else. Who has connected stays; when the new place is not to be had, the old
+    /// one is given up first and it is tried once more. The poll does not know the new socket.
+    ///
+    /// # Errors
+    /// What the kernel says; it is closed then.
+    pub fn move_to(&mut self, address: SocketAddr, backlog: Option<i32>) -> io::Result<()> {
+        let moved = match Listener::bind(address, backlog) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && self.socket.is_some() => {
+                self.close();
+                Listener::bind(address, backlog)
+            }
+            other => other,
+        };
+        self.close();
+        *self = moved?;
+        Ok(())
+    }
+
+    /// Whether nobody can connect.
+    pub fn is_closed(&self) -> bool {
+        self.socket.is_none()
+    }
+
     /// Ends listening. Who waits to be accepted, or comes later, is refused by the kernel.
     pub fn close(&mut self) {
         self.socket = None;
@@ -150,6 +173,23 @@ mod tests {
         assert!(listener.accept(0).unwrap().is_none());
         let late = std::net::TcpStream::connect(listener.address());
         assert_eq!(late.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn a_listener_moves_and_keeps_who_is_there() {
+        let mut listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let old = listener.address();
+        let _early = std::net::TcpStream::connect(old).unwrap();
+        let (_accepted, _) = listener.accept(0).unwrap().unwrap();
+        // The same port on all addresses is taken by the old socket until that is closed.
+        let everywhere = SocketAddr::new("0.0.0.0".parse().unwrap(), old.port());
+        listener.move_to(everywhere, None).unwrap();
+        assert_eq!(listener.address(), everywhere);
+        let _late = std::net::TcpStream::connect(old).unwrap();
+        assert!(listener.accept(0).unwrap().is_some());
+        let taken = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        assert!(listener.move_to(taken.address(), None).is_err());
+        assert!(listener.is_closed());
     }
 
     #[test]

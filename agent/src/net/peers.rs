@@ -6,6 +6,7 @@
 //! on threads, everything else the kernel does at once or not at all.
 
 mod link;
+mod moved;
 mod output;
 mod resolver;
 
@@ -23,6 +24,7 @@ use crate::net::Listener;
 use crate::net::conn::reset_on_close;
 use crate::settings::PeerSettings;
 use link::{Link, Phase};
+use moved::Moves;
 use resolver::Resolver;
 
 /// The first of the peers' tokens; clients have the ones below.
@@ -69,6 +71,8 @@ enum Told {
 pub struct Peers {
     registry: Registry,
     listeners: Vec<(Port, Listener)>,
+    /// Where this server listens when it is reconfigured.
+    moves: Moves,
     links: BTreeMap<PeerId, Link>,
     accepted: usize,
     next_accepted: u64,
@@ -159,6 +163,7 @@ impl Peers {
         Ok(Peers {
             registry: registry.try_clone()?,
             listeners,
+            moves: Moves::new(settings),
             links: BTreeMap::new(),
             accepted: 0,
             next_accepted: PeerId::ACCEPTED,
@@ -354,6 +359,7 @@ impl Peers {
                 self.connect(peer, addresses, now_ms);
             }
         }
+        self.bind_moved(now_ms);
         for at in 0..self.listeners.len() {
             self.accept(at, now_ms);
         }
@@ -409,7 +415,8 @@ impl Peers {
                 _ => self.drop_link(peer),
             }
         }
-        self.due_ms = self.links.values().map(|link| link.due_ms).min().unwrap_or(i64::MAX);
+        let due_ms = self.links.values().map(|link| link.due_ms).min().unwrap_or(i64::MAX);
+        self.due_ms = due_ms.min(self.moves_due_ms());
     }
 
     /// What the core has to hear next in this turn. While `held`, nobody is read.

@@ -35,6 +35,7 @@ struct Keys {
     listen_on_all: bool,
     tcp_keepalive: bool,
     standalone: bool,
+    empty_disk: EmptyDisk,
 }
 
 fn keys(values: &Values) -> Result<Keys, Refusal> {
@@ -59,6 +60,10 @@ fn keys(values: &Values) -> Result<Keys, Refusal> {
         listen_on_all: values.flag("quorumListenOnAllIPs", false),
         tcp_keepalive: values.flag("tcpKeepAlive", false),
         standalone: values.flag("standaloneEnabled", true),
+        empty_disk: match values.flag("db.autocreate", true) {
+            true => EmptyDisk::Asks,
+            false => EmptyDisk::Abstains,
+        },
     })
 }
 
@@ -71,14 +76,16 @@ pub fn server_list(values: &Values, file: Option<&Path>) -> Result<ServerList, R
     for &(key, value) in &static_keys {
         let origin = values.origin(key);
         list.add(key, value, origin)
-            .map_err(|e| values.refuse(key, e, "correct the line".into()))?;
+            .map_err(|e| values.refuse(key, &e.to_string(), "correct the line".into()))?;
     }
     if let Some(path) = values.text("dynamicConfigFile") {
         if let Some((key, _)) = static_keys.first() {
             let remedy = "keep the list in one file".into();
             return Err(values.refuse(key, "dynamicConfigFile is given too", remedy));
         }
-        dynamic_list(&file_beside(file, path), &mut list)?;
+        let path = file_beside(file, path);
+        dynamic_list(&path, &mut list)?;
+        list.ensemble.version = version_of(&path);
     }
     Ok(list)
 }
@@ -93,14 +100,52 @@ fn dynamic_list(path: &Path, list: &mut ServerList) -> Result<(), Refusal> {
             remedy: remedy.to_owned(),
         };
         let known = ["server.", "group", "weight"].iter().any(|p| entry.key.starts_with(p));
+        if entry.key == "version" {
+            let remedy = "leave it out; the end of the file's name says it";
+            return Err(refuse("a dynamic file has no version", remedy));
+        }
         if !known {
             let remedy = "only server, group and weight may stand here";
             return Err(refuse("unexpected key in a dynamic file", remedy));
         }
         let added = list.add(&entry.key, &entry.value, origin.clone());
-        added.map_err(|e| refuse(e, "correct the line"))?;
+        added.map_err(|e| refuse(&e.to_string(), "correct the line"))?;
     }
     Ok(())
+}
+
+/// The version that the name of a dynamic file ends in, in hexadecimal digits; 0 without.
+fn version_of(path: &Path) -> i64 {
+    let name = path.to_string_lossy();
+    let digits = name.rsplit_once('.').map_or("", |(_, digits)| digits);
+    i64::from_str_radix(digits, 16).map_or(0, |version| version.max(0))
+}
+
+/// The configuration that was proposed before this start, if it was written down. It counts beside
+/// a dynamic file only: who writes the list into the file itself begins anew.
+fn proposed(values: &Values, file: Option<&Path>) -> Result<Option<Members>, Refusal> {
+    let Some(file) = file.filter(|_| values.has("dynamicConfigFile")) else { return Ok(None) };
+    let path = pending_file(file);
+    if !values.flag("reconfigEnabled", false) || !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read(&path).map_err(|e| e.to_string());
+    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|e| e.to_string()));
+    let members = text.and_then(|text| Members::parse(&text).map_err(|e| e.to_string()));
+    members.map(Some).map_err(|reason| Refusal {
+        origin: Origin::WholeFile(path),
+        given: "the proposed configuration".to_owned(),
+        reason,
+        remedy: "correct it as the other servers have it; or remove it, if no other server has one"
+            .to_owned(),
+    })
+}
+
+/// Where a configuration stands that was proposed, beside the file of the settings.
+pub fn pending_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".dynamic.next");
+    PathBuf::from(name)
 }
 
 fn file_beside(file: Option<&Path>, path: &str) -> PathBuf {
@@ -111,7 +156,8 @@ fn file_beside(file: Option<&Path>, path: &str) -> PathBuf {
 /// The ensemble that the list makes; `None` for a server that stands alone.
 pub fn ensemble(
     values: &Values,
-    list: &ServerList,
+    file: Option<&Path>,
+    list: &mut ServerList,
     data_dir: &Path,
 ) -> Result<Option<EnsembleSettings>, Refusal> {
     let keys = keys(values)?;
@@ -139,21 +185,19 @@ pub fn ensemble(
         }
     }
     check_places(list)?;
-    check_groups(list)?;
+    list.complete()?;
     let me = my_id(list, data_dir)?;
     let line = &list.servers[&me];
     warn(values, list, line.member.observer);
     Ok(Some(EnsembleSettings {
         core: EnsembleConfig {
             me,
-            members: members(list),
+            members: Members::of(&list.ensemble),
+            proposed: proposed(values, file)?,
             init_ticks: keys.init_ticks as u32,
             sync_ticks: keys.sync_ticks as u32,
             settle_ms: SETTLE_MS,
-            empty_disk: match values.flag("db.autocreate", true) {
-                true => EmptyDisk::Asks,
-                false => EmptyDisk::Abstains,
-            },
+            empty_disk: keys.empty_disk,
         },
         peers: PeerSettings {
             election: line.member.election.clone(),
@@ -214,19 +258,6 @@ fn check_places(list: &ServerList) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_groups(list: &ServerList) -> Result<(), Refusal> {
-    if !list.hierarchical {
-        return Ok(());
-    }
-    for (id, line) in &list.servers {
-        if !line.member.observer && !list.groups.contains_key(id) {
-            let remedy = format!("add {id} to a group, or leave out groups and weights");
-            return Err(line.refuse("the server is in no group", &remedy));
-        }
-    }
-    Ok(())
-}
-
 /// Reads `myid` in the data directory, and looks whether the list has it.
 fn my_id(list: &ServerList, data_dir: &Path) -> Result<i64, Refusal> {
     let path = data_dir.join("myid");
@@ -256,22 +287,11 @@ fn my_id(list: &ServerList, data_dir: &Path) -> Result<i64, Refusal> {
     Ok(id)
 }
 
-fn members(list: &ServerList) -> Members {
-    let servers = list.servers.iter().map(|(id, line)| (*id, line.member.clone()));
-    Members {
-        version: 0,
-        servers: servers.collect(),
-        groups: list.groups.clone(),
-        weights: list.weights.clone(),
-        text: list.text(0),
-    }
-}
-
 fn warn(values: &Values, list: &ServerList, observes: bool) {
     let (voters, _) = list.counts();
     if let Some(last) = list.servers.values().next_back()
         && voters % 2 == 0
-        && !list.hierarchical
+        && !list.ensemble.hierarchical
     {
         let fewer = voters - 1;
         let text = format!(
@@ -283,10 +303,6 @@ fn warn(values: &Values, list: &ServerList, observes: bool) {
     let wanted = values.text("peerType").is_some_and(|role| role.eq_ignore_ascii_case("observer"));
     if values.has("peerType") && wanted != observes {
         values.warn("peerType", "has no effect: the server list says otherwise");
-    }
-    if values.flag("reconfigEnabled", false) {
-        let text = "has no effect yet: an ensemble is changed by its file and a restart";
-        values.warn("reconfigEnabled", text);
     }
     if values.flag("readonlymode.enabled", false) {
         let text = "isro is answered, but without a quorum nobody is served yet";

@@ -195,7 +195,7 @@ pub const KEYS: &[Key] = &[
     key("observerMasterPort", Int, Later(OBSERVER_MASTER)),
     key("observerMaster.sizeLimit", Int, Later(OBSERVER_MASTER)),
     key("quorumListenOnAllIPs", Flag, Honoured),
-    key("multiAddress.enabled", Flag, Moot(ADDRESSES)),
+    key("multiAddress.enabled", Flag, Honoured),
     key("multiAddress.reachabilityCheckEnabled", Flag, Moot(ADDRESSES)),
     key("multiAddress.reachabilityCheckTimeoutMs", Int, Moot(ADDRESSES)),
     key("localSessionsEnabled", Flag, Later(LOCAL)),

@@ -66,15 +66,16 @@ fn collect(source: &Source, entries: Vec<Entry>) -> Result<Values, Refusal> {
 }
 
 fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
-    let list = server_list(values, source.file.as_deref())?;
+    let mut list = server_list(values, source.file.as_deref())?;
     let (data_dir, log_dir) = directories(values, source)?;
-    let ensemble = ensemble(values, &list, &data_dir)?;
+    let ensemble = ensemble(values, source.file.as_deref(), &mut list, &data_dir)?;
     let client_address = client_address(values, source, &list, ensemble.as_ref())?;
     if let Some(ensemble) = &ensemble {
         check_client_address(values, ensemble, client_address)?;
     }
     Ok(Settings {
         file: source.file.clone(),
+        lists_servers: ensemble.is_some() && !values.has("dynamicConfigFile"),
         data_dir,
         log_dir,
         client_address,
@@ -287,6 +288,8 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         throttle_drops_late: stale_checks(values),
         enforce_quota: values.flag("enforceQuota", false),
         reconfig_enabled: values.flag("reconfigEnabled", false),
+        standalone_enabled: values.flag("standaloneEnabled", true),
+        several_addresses: values.flag("multiAddress.enabled", false),
         digest_enabled: values.flag("digest.enabled", true),
         close_session_paths: values.flag("closeSessionTxn.enabled", true),
         container_check_ms: values.int("znode.container.checkIntervalMs", 60_000, 1..=ANY)?,

@@ -29,6 +29,8 @@ pub use words::{Whitelist, Word};
 pub struct Settings {
     /// The file they came from, if any.
     pub file: Option<PathBuf>,
+    /// Whether the servers of an ensemble stand in it, and not in a dynamic file.
+    pub lists_servers: bool,
     /// Where snapshots are (`version-2` below it holds Apache's).
     pub data_dir: PathBuf,
     /// Where the log is; the same as `data_dir` unless set.
@@ -169,6 +171,7 @@ impl fmt::Display for Settings {
         writeln!(f, "digest.enabled={}", core.digest_enabled)?;
         writeln!(f, "4lw.commands.whitelist={}", self.whitelist)?;
         if let (Some(ensemble), Some(peers)) = (&core.ensemble, &self.peers) {
+            writeln!(f, "reconfigEnabled={}", core.reconfig_enabled)?;
             write_ensemble(f, ensemble, peers)?;
         }
         writeln!(f, "agent.logLevel={}", self.log_level.as_str().to_ascii_lowercase())

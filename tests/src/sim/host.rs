@@ -151,6 +151,17 @@ impl World {
                     let held = self.monitor.on_log(server, line);
                     self.hold(held);
                 }
+                // Durable at once: the contract is "before anything that is asked for behind it".
+                Effect::MembersProposed { members } => {
+                    let told = self.servers[server].config.ensemble.as_mut();
+                    told.expect("it is in an ensemble").proposed = Some((**members).clone());
+                }
+                Effect::MembersInForce { members } => {
+                    let held = self.monitor.on_members(server, members);
+                    self.hold(held);
+                    let told = self.servers[server].config.ensemble.as_mut();
+                    told.expect("it is in an ensemble").members = (**members).clone();
+                }
                 Effect::Pause { .. } | Effect::Resume { .. } | Effect::Audit(_) => {}
             }
         }

@@ -132,6 +132,7 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
         ensemble: Some(EnsembleConfig {
             me: server as i64 + 1,
             members: members(plan),
+            proposed: None,
             init_ticks: 10,
             sync_ticks: 5,
             settle_ms: 25,

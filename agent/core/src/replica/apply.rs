@@ -36,6 +36,7 @@ impl Replica {
             if let Some(us) = &mut self.ensemble {
                 us.history.push(entry.zxid, entry.txn(&bytes));
                 self.claim(&mut entry, &txn);
+                self.pass_syncs(now, entry.client, effects);
             }
             self.apply(now, &entry, &txn, effects, &mut opened);
         }
@@ -220,6 +221,10 @@ impl Replica {
             Body::SetData(path, data, version) => {
                 let set = self.tree.set_data(path, *data, *version, zxid, header.time_ms);
                 let number = set.expect(JUDGED);
+                if op == Op::RECONFIG {
+                    // Its answer shows the new configuration.
+                    answer.put_buffer(*data);
+                }
                 self.tree.stat(number).encode(answer);
                 let acl = self.tree.node(number).acl;
                 self.watches.begin();

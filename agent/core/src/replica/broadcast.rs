@@ -12,6 +12,7 @@ use crate::effect::{Effect, Effects};
 use crate::ids::PeerId;
 use crate::time::Now;
 use crate::zab::Sid;
+use crate::zab::kin;
 use crate::zab::leader::{Follower, Phase, Stage, Sync, SyncFrom};
 use crate::zab::packet::{self, Packet, kind};
 
@@ -58,36 +59,89 @@ impl Replica {
     /// Commits what a quorum has.
     pub(super) fn commit(&mut self, now: Now, effects: &mut Effects) {
         let (durable, logged) = (self.durable, self.logged);
-        let Some(us) = &mut self.ensemble else { return };
-        let electorate = us.members.electorate();
-        let Role::Leading(leader) = &mut us.role else { return };
-        if leader.phase != Phase::Serving {
-            return self.advance(now, effects);
-        }
-        let before = self.committed;
-        if let Some(zxid) = leader.committable(&electorate, durable, before) {
+        loop {
+            let before = self.committed;
+            let Some(us) = &mut self.ensemble else { return };
+            let Role::Leading(leader) = &mut us.role else { return };
+            if leader.phase != Phase::Serving {
+                return self.advance(now, effects);
+            }
+            // What was proposed before a reconfig is committed by the servers of then, the reconfig
+            // by itself when both configurations have a quorum, the rest by the new one.
+            let known = &us.known;
+            let reconfig = known.proposed.as_ref().map(|next| Zxid(next.version));
+            let alone = known.committed.electorate();
+            let reached = match reconfig {
+                None => leader.committable(&alone, durable, before),
+                Some(at) if before.0 + 1 < at.0 => {
+                    leader.committable(&alone, durable, before).map(|zxid| zxid.min(Zxid(at.0 - 1)))
+                }
+                Some(at) => leader
+                    .committable(&known.electorate(), durable, before)
+                    .filter(|_| durable >= at)
+                    .map(|_| at),
+            };
+            let Some(zxid) = reached else { break };
             assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
             self.committed = zxid;
-            self.tell_committed(before, zxid, effects);
+            let told = self.tell_synced(before, zxid, effects);
+            if reconfig != Some(zxid) {
+                self.tell_committed(told, zxid, -1, effects);
+                continue;
+            }
+            let leader = self.next_leader();
+            self.tell_committed(told, zxid, leader, effects);
+            self.apply_ready(now, effects);
+            if !self.commit_members(now, leader, effects) {
+                return;
+            }
         }
         self.apply_ready(now, effects);
     }
 
-    fn tell_committed(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) {
+    /// Syncs of learners that came before the newest of these txns was proposed: the quorum that took
+    /// it confirms them. Apache's learners pair what comes with what they asked for in order, all
+    /// clients together, so a SYNC must stand between what was proposed before and behind it.
+    /// Returns the zxid up to which the learners were told.
+    fn tell_synced(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) -> Zxid {
+        let mut told = before;
+        let Some(leader) = self.leader().filter(|leader| !leader.syncs.is_empty()) else {
+            return told;
+        };
+        let mut due = Vec::new();
+        leader.syncs.retain(|sync| match sync.from {
+            SyncFrom::Learner(peer) if sync.after < zxid => {
+                due.push((sync.after, peer));
+                false
+            }
+            _ => true,
+        });
+        for (after, peer) in due {
+            if after > told {
+                self.tell_committed(told, after, -1, effects);
+                told = after;
+            }
+            self.send_packet(peer, kind::SYNC, Zxid::ZERO, None, effects);
+        }
+        told
+    }
+
+    /// `leader`: who leads from then on, when it is a reconfig.
+    fn tell_committed(&mut self, before: Zxid, zxid: Zxid, leader: Sid, effects: &mut Effects) {
         let us = self.ensemble.as_ref().expect("there is an ensemble");
-        let Role::Leading(leader) = &us.role else { return };
-        let serving = leader.learners.iter().filter(|(_, f)| f.stage == Stage::Serving);
+        let Role::Leading(leading) = &us.role else { return };
+        let serving = leading.learners.iter().filter(|(_, f)| f.stage == Stage::Serving);
         let (observers, followers): (Vec<_>, Vec<_>) = serving.partition(|(_, f)| f.observer);
         let fresh = self.pending.txns().filter(|(z, _)| *z > before && *z <= zxid);
         let out = &mut effects.bytes;
         let start = out.len();
-        for (z, _) in fresh.clone() {
-            packet::put(kind::COMMIT, z, None, out);
+        for (z, txn) in fresh.clone() {
+            packet::put_commit(z, txn, leader, out);
         }
         let commits = start..out.len();
         if !observers.is_empty() {
             for (z, txn) in fresh {
-                packet::put(kind::INFORM, z, Some(txn), out);
+                packet::put_inform(z, txn, leader, out);
             }
         }
         let informs = commits.end..out.len();
@@ -131,6 +185,10 @@ impl Replica {
         packet: &Packet<'_>,
         effects: &mut Effects,
     ) -> Taken {
+        if self.us().stops {
+            // Whoever leads next is asked.
+            return Ok(());
+        }
         let bad = |error: zk_wire::DecodeError| error.to_string();
         let mut reader = Reader::new(packet.data.ok_or("a request without a body")?);
         let session = reader.long("REQUEST.session").map_err(bad)?;
@@ -206,7 +264,7 @@ impl Replica {
         let applied = self.tree.last_zxid();
         loop {
             let us = self.us();
-            let electorate = us.members.electorate();
+            let electorate = us.known.electorate();
             let Role::Leading(leader) = &mut us.role else { return };
             let confirmed = leader.confirmed_round(&electorate);
             let Some(first) = leader.syncs.front().copied() else { return };
@@ -235,27 +293,52 @@ impl Replica {
 
     /// Asks every learner whether it is there; a new round.
     pub(super) fn ping(&mut self, effects: &mut Effects) {
-        let zxid = self.logged;
         let Some(leader) = self.leader() else { return };
         leader.round += 1;
+        self.ping_those(|_| true, effects);
+    }
+
+    fn ping_those(&mut self, wanted: impl Fn(&Follower) -> bool, effects: &mut Effects) {
+        let zxid = self.logged;
+        let Some(leader) = self.leader() else { return };
         let round = leader.round;
         let start = effects.bytes.len();
         packet::put(kind::PING, zxid, None, &mut effects.bytes);
         let range = start..effects.bytes.len();
         for (peer, follower) in &mut leader.learners {
-            if follower.stage == Stage::Serving {
+            if follower.stage == Stage::Serving && wanted(follower) {
                 follower.pings.push_back(round);
                 effects.list.push(Effect::SendPeer { peer: *peer, bytes: range.clone() });
             }
         }
     }
 
-    /// Half a tick has passed.
+    /// Shows learners of ours that this leader does not hang, and looks whether its disk does.
+    fn look_around(&mut self, now: Now, effects: &mut Effects) {
+        let durable = self.durable;
+        let us = self.us();
+        let limit_ms = us.sync_ms.min(kin::HUNG_MS);
+        let electorate = us.known.electorate();
+        let Role::Leading(leader) = &mut us.role else { return };
+        leader.next_look_ms = now.mono_ms + kin::PING_MS;
+        if leader.phase != Phase::Serving {
+            return;
+        }
+        if leader.holds_up(&electorate, durable, now.mono_ms, limit_ms) {
+            return self.look(now, "a quorum waits for the disk of this server", effects);
+        }
+        self.ping_those(|follower| follower.kin, effects);
+    }
+
+    /// Time passes for a leader.
     pub(super) fn on_leader_tick(&mut self, now: Now, effects: &mut Effects) {
+        if self.leader().is_some_and(|leader| now.mono_ms >= leader.next_look_ms) {
+            self.look_around(now, effects);
+        }
         let logged = self.logged;
         let us = self.us();
         let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);
-        let electorate = us.members.electorate();
+        let electorate = us.known.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         if now.mono_ms >= leader.phase_due_ms {
             let why = format!("no quorum came in {:?}", leader.phase);

@@ -297,7 +297,6 @@ impl Replica {
                 conn.outstanding += u32::from(header.xid > 0);
                 conn.waiting_bytes += bytes.len();
                 conn.waiting.push_back(Waiting::Sync(bytes.into()));
-                conn.syncs += 1;
                 let (serial, session) = (conn.serial, conn.session);
                 if self.forwards() {
                     self.forward(now, (id, serial), session, header, reader.rest(), effects);
@@ -313,15 +312,13 @@ impl Replica {
             Way::Read if conn.waiting.is_empty() => {
                 return self.read(now, id, header, &mut reader, effects);
             }
-            // A write is committed when a quorum has it, which may be before a sync is confirmed that
-            // stands before it: it is made only then.
-            Way::Write if conn.syncs == 0 => {
-                conn.outstanding += u32::from(header.xid > 0);
-                self.write(now, id, header, reader, effects);
-            }
-            Way::Read | Way::Write => {
+            Way::Read => {
                 conn.outstanding += u32::from(header.xid > 0);
                 conn.park(bytes);
+            }
+            Way::Write => {
+                conn.outstanding += u32::from(header.xid > 0);
+                self.write(now, id, header, reader, effects);
             }
         }
         self.pause_if_needed(id, effects);

@@ -9,16 +9,16 @@ use zk_wire::Zxid;
 use super::Replica;
 use crate::config::{EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects, Level};
+use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
 use crate::time::Now;
 use crate::zab::election::{Say, Standing, State, Vote};
-use crate::zab::history::History;
 use crate::zab::leader::Leader;
 use crate::zab::learner::Learner;
 use crate::zab::links::{Links, Wish};
-use crate::zab::notification;
 use crate::zab::packet::Packet;
-use crate::zab::{Election, Members, Sid};
+use crate::zab::{self, notification};
+use crate::zab::{Election, Known, Members, Sid};
 
 /// Connections of the quorum port that wait for this server to lead, at most.
 const WAITING_PEERS_MAX: usize = 64;
@@ -45,9 +45,13 @@ pub(super) enum Role {
 #[derive(Debug)]
 pub(super) struct Ensemble {
     pub me: Sid,
-    pub members: Members,
+    pub known: Known,
+    /// Who leads next by the word of the last leader; then nobody is elected.
+    pub designated: Option<Sid>,
     pub epochs: Epochs,
     empty_disk: EmptyDisk,
+    /// It stops: nothing new is begun.
+    pub stops: bool,
     pub role: Role,
     pub election: Election,
     pub links: Links,
@@ -59,29 +63,29 @@ pub(super) struct Ensemble {
     pub sync_ms: i64,
     next_peer: u64,
     says: Vec<Say>,
-    wishes: Vec<Wish>,
+    pub wishes: Vec<Wish>,
 }
 
 impl Ensemble {
     /// Alone, before anything was said.
-    pub fn new(config: &EnsembleConfig, tick_ms: i32, epochs: Epochs, last: Zxid) -> Ensemble {
+    pub fn new(config: &EnsembleConfig, tick_ms: i32, found: (Epochs, History)) -> Ensemble {
+        let (epochs, history) = found;
         let tick_ms = i64::from(tick_ms.max(1));
-        let own = config.members.servers.get(&config.me);
-        let address = own.and_then(|member| member.election.first());
-        let address = address.map_or(String::new(), |(host, port)| match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
-        });
+        let committed = config.members.clone();
+        let proposed = config.proposed.clone().filter(|next| next.version > committed.version);
+        let address = own_address(config.me, &committed).unwrap_or_default();
         Ensemble {
             me: config.me,
-            members: config.members.clone(),
+            known: Known { committed, proposed },
+            designated: None,
             epochs,
             empty_disk: config.empty_disk,
+            stops: false,
             role: Role::Flushing,
             election: Election::new(config.me, config.settle_ms),
             links: Links::new(config.me, address),
             peers: BTreeMap::new(),
-            history: History::new(last),
+            history,
             tick_ms,
             init_ms: tick_ms * i64::from(config.init_ticks),
             sync_ms: tick_ms * i64::from(config.sync_ticks),
@@ -93,7 +97,7 @@ impl Ensemble {
 
     /// Whether this server observes.
     pub fn observes(&self) -> bool {
-        self.members.servers.get(&self.me).is_some_and(|member| member.observer)
+        self.known.committed.servers.get(&self.me).is_some_and(|member| member.observer)
     }
 
     /// A number for a connection of the quorum port.
@@ -105,11 +109,22 @@ impl Ensemble {
     fn deadline_ms(&self) -> i64 {
         let role = match &self.role {
             Role::Flushing | Role::Looking => i64::MAX,
-            Role::Leading(leader) => leader.next_half_tick_ms.min(leader.phase_due_ms),
+            Role::Leading(leader) => {
+                leader.next_half_tick_ms.min(leader.next_look_ms).min(leader.phase_due_ms)
+            }
             Role::Learning(learner) => learner.due_ms.min(learner.redial_at_ms.unwrap_or(i64::MAX)),
         };
         role.min(self.election.deadline_ms())
     }
+}
+
+/// Where a server takes votes, as others are told in the election port's initial message.
+pub(super) fn own_address(me: Sid, members: &Members) -> Option<String> {
+    let (host, port) = members.servers.get(&me)?.election.first()?;
+    Some(match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    })
 }
 
 impl Replica {
@@ -121,6 +136,7 @@ impl Replica {
     /// When the ensemble has something to do.
     pub(super) fn ensemble_deadline(&self) -> i64 {
         match &self.ensemble {
+            Some(us) if us.stops && matches!(us.role, Role::Flushing) => i64::MAX,
             Some(us) if matches!(us.role, Role::Flushing) && self.is_flushed() => 0,
             Some(us) => us.deadline_ms(),
             None => i64::MAX,
@@ -167,18 +183,26 @@ impl Replica {
         let flushed = self.is_flushed();
         let last = self.logged;
         let us = self.us();
-        if !flushed || !matches!(us.role, Role::Flushing) {
+        if !flushed || us.stops || !matches!(us.role, Role::Flushing) {
             return;
         }
         us.role = Role::Looking;
+        if let Some(leader) = us.designated.take() {
+            us.election.designate(leader, last);
+            self.settled(now, leader, effects);
+            if let Some(learner) = self.learner() {
+                learner.designated = true;
+            }
+            return;
+        }
         // An epoch that was accepted and not entered: this log may be a part of something.
         let epoch = us.epochs.current;
         let empty = last == Zxid::ZERO || us.epochs.accepted > 0;
         let disk = if epoch == 0 && empty { us.empty_disk } else { EmptyDisk::Votes };
         let standing = Standing { zxid: last, epoch, disk };
-        let own = us.members.is_voter(us.me).then_some(standing);
+        let own = us.known.committed.is_voter(us.me).then_some(standing);
         let mut says = std::mem::take(&mut us.says);
-        let electorate = us.members.electorate();
+        let electorate = us.known.electorate();
         us.election.start(now.mono_ms, own, &electorate, &mut says);
         self.carry(now, says, effects);
     }
@@ -212,8 +236,8 @@ impl Replica {
                 Say::To(sid, state, vote) => self.notify(sid, state, vote, effects),
                 Say::All(vote) => {
                     let us = self.us();
-                    let others: Vec<Sid> = us.members.voters().filter(|s| *s != us.me).collect();
-                    for sid in others {
+                    let me = us.me;
+                    for sid in us.known.voters().into_iter().filter(|sid| *sid != me) {
                         self.notify(sid, State::Looking, vote, effects);
                     }
                 }
@@ -221,7 +245,7 @@ impl Replica {
                 Say::Redial => {
                     let us = self.us();
                     let mut wishes = std::mem::take(&mut us.wishes);
-                    for sid in us.members.voters().collect::<Vec<_>>() {
+                    for sid in us.known.voters() {
                         us.links.dial(sid, Vec::new(), &mut wishes);
                     }
                     self.grant(now, wishes, effects);
@@ -237,7 +261,7 @@ impl Replica {
 
     fn say_who_is_missing(&self, effects: &mut Effects) {
         let us = self.ensemble.as_ref().expect("there is an ensemble");
-        let missing: Vec<Sid> = us.election.unheard(&us.members.electorate()).collect();
+        let missing: Vec<Sid> = us.election.unheard(&us.known.electorate()).collect();
         let line = format!(
             "ensemble: waiting missing={missing:?} reason=\"this disk is empty: it votes when every \
              voter was heard, so that nothing is lost should it be a replaced one; start them, or \
@@ -259,7 +283,7 @@ impl Replica {
     fn notify(&mut self, sid: Sid, state: State, vote: Vote, effects: &mut Effects) {
         let us = self.us();
         let mut payload = Vec::new();
-        notification::put(state, vote, &us.members.text, &mut payload);
+        notification::put(state, vote, &us.known.committed.text, &mut payload);
         let mut wishes = std::mem::take(&mut us.wishes);
         us.links.send(sid, &payload, &mut wishes);
         // A message leads to no message of another server in the same step.
@@ -267,14 +291,13 @@ impl Replica {
     }
 
     /// Does what the election port wants.
-    fn grant(&mut self, now: Now, mut wishes: Vec<Wish>, effects: &mut Effects) {
+    pub(super) fn grant(&mut self, now: Now, mut wishes: Vec<Wish>, effects: &mut Effects) {
         let mut heard = Vec::new();
         for wish in wishes.drain(..) {
             match wish {
                 Wish::Dial(peer, sid, named) => {
-                    let configured = self.us().members.servers.get(&sid);
                     let addresses = match named.is_empty() {
-                        true => configured.map(|m| m.election.clone()).unwrap_or_default(),
+                        true => self.us().known.election_places(sid),
                         false => named,
                     };
                     let port = Port::Election;
@@ -299,17 +322,46 @@ impl Replica {
         }
     }
 
+    pub(super) fn on_stopping(&mut self, effects: &mut Effects) {
+        let Some(us) = &mut self.ensemble else { return };
+        us.stops = true;
+        if matches!(us.role, Role::Leading(_)) {
+            effects.log(Level::Info, "ensemble: handing over".to_owned());
+        }
+    }
+
+    pub(super) fn on_stopped(&mut self, now: Now, effects: &mut Effects) {
+        if self.ensemble.is_some() {
+            self.look(now, "this server stops", effects);
+        }
+    }
+
+    /// Whether nothing is under way that a client, here or elsewhere, waits for.
+    pub fn is_idle(&self) -> bool {
+        let Some(us) = &self.ensemble else { return self.pending.is_empty() };
+        match &us.role {
+            Role::Leading(leader) if leader.phase == zab::leader::Phase::Serving => {
+                self.pending.is_empty() && leader.syncs.is_empty()
+            }
+            Role::Learning(learner) if learner.serves() => {
+                learner.forwarded.is_empty() && learner.syncs.is_empty()
+            }
+            _ => true,
+        }
+    }
+
     fn on_notification(&mut self, now: Now, from: Sid, payload: &[u8], effects: &mut Effects) {
         let us = self.us();
         let Some(heard) = notification::decode(from, payload) else {
             let line = format!("election: server {from} sent a notification that is none");
             return effects.log(Level::Warn, line);
         };
-        if matches!(us.role, Role::Flushing) {
+        if matches!(us.role, Role::Flushing) || self.adopt_members(now, payload, effects) {
             return;
         }
+        let us = self.us();
         let mut says = std::mem::take(&mut us.says);
-        let electorate = us.members.electorate();
+        let electorate = us.known.electorate();
         us.election.on_heard(now.mono_ms, heard, &electorate, &mut says);
         self.carry(now, says, effects);
     }

@@ -7,10 +7,9 @@ use zk_wire::jute::Reader;
 use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
-use super::client::{Way, way};
 use super::ensemble::Taken;
-use super::learn::{check_next, read_zxid};
-use crate::conn::{Phase, Waiting};
+use super::learn::{check_next, leader_of, proposal_of, read_zxid};
+use crate::conn::Waiting;
 use crate::effect::Effects;
 use crate::ids::ConnId;
 use crate::pending::Pending;
@@ -33,17 +32,18 @@ impl Replica {
         let Some(learner) = self.learner() else { return Ok(()) };
         let (peer, observer) = (learner.peer, learner.observer);
         match packet.kind {
-            kind::PROPOSAL | kind::INFORM => {
-                if (packet.kind == kind::INFORM) != observer {
+            kind::PROPOSAL | kind::INFORM | kind::INFORMANDACTIVATE => {
+                if (packet.kind != kind::PROPOSAL) != observer {
                     // The catch-up of an observer may end in proposals.
                     return Ok(());
                 }
-                let txn = packet.data.ok_or("a proposal without a txn")?;
+                let (leader, txn) = proposal_of(packet)?;
                 let zxid = read_zxid(txn, packet.zxid)?;
                 if zxid <= logged {
                     return Err(format!("{zxid} is proposed again"));
                 }
                 check_next(logged, zxid, false)?;
+                self.heed_reconfig(now, txn, effects)?;
                 self.log_proposal(now, zxid, txn, effects);
                 if observer {
                     self.committed = zxid;
@@ -51,19 +51,16 @@ impl Replica {
                     learner.to_ack.push_back(zxid);
                 }
                 self.apply_ready(now, effects);
-                Ok(())
+                match packet.kind {
+                    kind::INFORMANDACTIVATE => self.on_activated(now, zxid, leader, effects),
+                    _ => Ok(()),
+                }
             }
-            kind::COMMIT => {
-                let expected = self.pending.zxids().find(|zxid| *zxid > self.committed);
-                if packet.zxid <= self.committed {
-                    return Ok(());
-                }
-                if expected != Some(packet.zxid) {
-                    return Err(format!("COMMIT of {}, expected {expected:?}", packet.zxid));
-                }
-                self.committed = packet.zxid;
-                self.apply_ready(now, effects);
-                Ok(())
+            kind::COMMIT => self.on_commit(now, packet.zxid, effects),
+            kind::COMMITANDACTIVATE => {
+                let leader = leader_of(packet)?;
+                self.on_commit(now, packet.zxid, effects)?;
+                self.on_activated(now, packet.zxid, leader, effects)
             }
             kind::PING => {
                 let mut touched = Vec::new();
@@ -82,6 +79,19 @@ impl Replica {
             kind::UPTODATE => Ok(()),
             kind => Err(format!("packet {kind} of the leader while serving")),
         }
+    }
+
+    fn on_commit(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) -> Taken {
+        if zxid <= self.committed {
+            return Ok(());
+        }
+        let expected = self.pending.zxids().find(|zxid| *zxid > self.committed);
+        if expected != Some(zxid) {
+            return Err(format!("COMMIT of {zxid}, expected {expected:?}"));
+        }
+        self.committed = zxid;
+        self.apply_ready(now, effects);
+        Ok(())
     }
 
     /// Everything up to here is on disk: tells the leader, one by one.
@@ -202,39 +212,44 @@ impl Replica {
     /// A sync of a client is done: it is answered in its turn.
     pub(super) fn synced(&mut self, now: Now, id: ConnId, serial: u64, effects: &mut Effects) {
         let Some((id, conn)) = self.asker(Some((id, serial))) else { return };
+        if conn.syncs_passed > 0 {
+            conn.syncs_passed -= 1;
+            return;
+        }
         for waiting in &mut conn.waiting {
             if let Waiting::Sync(frame) = waiting {
                 let frame = std::mem::take(frame);
                 *waiting = Waiting::Frame(frame);
-                conn.syncs -= 1;
                 break;
             }
         }
-        self.make_held(now, id, effects);
         self.drain(now, id, effects);
     }
 
-    /// Makes the writes that were held back behind a sync, up to the next one.
-    fn make_held(&mut self, now: Now, id: ConnId, effects: &mut Effects) {
-        let Some(conn) = self.conn(id) else { return };
-        let mut behind_sync = false;
-        for waiting in std::mem::take(&mut conn.waiting) {
-            let Some(conn) = self.conn(id).filter(|conn| conn.phase == Phase::Open) else { return };
-            behind_sync |= matches!(waiting, Waiting::Sync(_));
-            let held = match &waiting {
-                Waiting::Frame(frame) if !behind_sync => {
-                    let mut reader = Reader::new(frame);
-                    let header = RequestHeader::decode(&mut reader).expect("decoded before");
-                    (way(header.op) == Way::Write).then_some((header, reader, frame.len()))
+    /// A write is about to be applied, perhaps before the syncs in front of it are confirmed. A
+    /// quorum took its proposal after they came, which confirms them as well: they are answered, and
+    /// the reads between, while nothing of the write shows.
+    pub(super) fn pass_syncs(
+        &mut self,
+        now: Now,
+        client: Option<(ConnId, u64)>,
+        effects: &mut Effects,
+    ) {
+        let Some((id, conn)) = self.asker(client) else { return };
+        let before = conn.syncs_passed;
+        for waiting in &mut conn.waiting {
+            match waiting {
+                Waiting::Write => break,
+                Waiting::Sync(frame) => {
+                    let frame = std::mem::take(frame);
+                    *waiting = Waiting::Frame(frame);
+                    conn.syncs_passed += 1;
                 }
-                _ => None,
-            };
-            let Some((header, reader, bytes)) = held else {
-                conn.waiting.push_back(waiting);
-                continue;
-            };
-            conn.waiting_bytes -= bytes;
-            self.write(now, id, header, reader, effects);
+                Waiting::Frame(_) | Waiting::Refused(..) => {}
+            }
+        }
+        if conn.syncs_passed > before {
+            self.drain(now, id, effects);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::ensemble::{Role, Taken};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId};
 use crate::time::Now;
+use crate::zab::kin;
 use crate::zab::leader::{Follower, Leader, Phase, Stage, SyncFrom};
 use crate::zab::packet::{self, PROTOCOL, Packet, kind};
 
@@ -82,13 +83,14 @@ impl Replica {
     pub(super) fn advance(&mut self, now: Now, effects: &mut Effects) {
         let (durable, logged) = (self.durable, self.logged);
         let us = self.us();
-        let electorate = us.members.electorate();
+        let electorate = us.known.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         let epoch = leader.epoch;
         match leader.phase {
             Phase::Discovery if leader.is_reported(&electorate) => {
                 leader.enter(Phase::Promising, now.mono_ms, us.init_ms);
                 let epochs = Epochs { accepted: epoch, current: us.epochs.current };
+                self.stamp_members(now, base(epoch), effects);
                 self.save_epochs(epochs, effects);
             }
             Phase::EpochAck if leader.is_promised(&electorate) => {
@@ -163,10 +165,13 @@ impl Replica {
     fn ask(&mut self, peer: PeerId, effects: &mut Effects) {
         let Some(leader) = self.leader() else { return };
         let epoch = leader.epoch;
+        let mut data = PROTOCOL.to_be_bytes().to_vec();
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.stage = Stage::Asked;
+            if follower.kin {
+                kin::put(&mut data);
+            }
         }
-        let data = PROTOCOL.to_be_bytes();
         self.send_packet(peer, kind::LEADERINFO, base(epoch), Some(&data), effects);
     }
 
@@ -224,8 +229,9 @@ impl Replica {
             return Err(format!("server {sid} speaks protocol {version:#x}, not {PROTOCOL:#x}"));
         }
         let config = reader.long("LearnerInfo.configVersion").unwrap_or(0);
+        let kin = kin::promises(reader.rest()) & kin::PINGS != 0;
         let us = self.us();
-        if config > us.members.version {
+        if config > us.known.newest().version {
             return Err(format!("server {sid} has a newer configuration, {config:#x}"));
         }
         if sid == us.me {
@@ -235,17 +241,18 @@ impl Replica {
         let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
         let older: Vec<PeerId> =
             known.filter(|(other, f)| **other != peer && f.sid == sid).map(|(p, _)| *p).collect();
-        for other in older {
+        for other in older.into_iter().filter(|_| sid >= 0) {
             self.drop_peer(now, other, "the server has connected anew", effects);
         }
         let us = self.us();
-        let member = us.members.servers.get(&sid);
-        let observer = packet.kind == kind::OBSERVERINFO || member.is_none_or(|m| m.observer);
-        let voter = us.members.is_voter(sid);
+        // A stranger may follow all the same, without a vote: so it has everything when it joins.
+        let observer = packet.kind == kind::OBSERVERINFO;
+        let voter = us.known.electorate().is_voter(sid);
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
+            follower.kin = kin;
             follower.stage = Stage::Known;
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.
@@ -267,7 +274,7 @@ impl Replica {
         let data = packet.data.and_then(|data| data.first_chunk::<4>());
         let current = i64::from(i32::from_be_bytes(*data.ok_or("a promise without an epoch")?));
         let us = self.us();
-        let members = &us.members;
+        let electorate = us.known.electorate();
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
         let open = leader.phase == Phase::EpochAck;
         let Some(follower) = leader.learners.get_mut(&peer) else { return Ok(()) };
@@ -278,7 +285,7 @@ impl Replica {
             if (current, packet.zxid) > leader.own {
                 return Err(format!("server {sid} has more: epoch {current}, {}", packet.zxid));
             }
-            if packet.zxid != Zxid::NONE && members.is_voter(sid) {
+            if packet.zxid != Zxid::NONE && electorate.is_voter(sid) {
                 leader.promise(sid);
             }
         }
@@ -318,6 +325,9 @@ impl Replica {
         let next = above.find(|zxid| *zxid > position);
         match (before, next) {
             (Some(before), Some(next)) if next.epoch() == position.epoch() => Way::Trunc(before),
+            // Nothing was written since the epoch of the learner's last txns: these are all it has
+            // too much.
+            (Some(before), None) if before.epoch() == position.epoch() => Way::Trunc(before),
             _ => Way::Snap,
         }
     }
@@ -345,6 +355,11 @@ impl Replica {
         let us = self.ensemble.as_ref().expect("there is an ensemble");
         let Role::Leading(leader) = &us.role else { return };
         let epoch = leader.epoch;
+        // While this leader serves, what is on its way follows behind UPTODATE.
+        let members = match leader.phase {
+            Phase::Serving => &us.known.committed,
+            _ => us.known.newest(),
+        };
         let out = &mut effects.bytes;
         for (zxid, txn) in us.history.after(from).take_while(|(zxid, _)| *zxid <= top) {
             packet::put_committed(zxid, txn, out);
@@ -352,7 +367,7 @@ impl Replica {
         for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > from && *zxid <= top) {
             packet::put_committed(zxid, txn, out);
         }
-        packet::put(kind::NEWLEADER, base(epoch), Some(us.members.text.as_bytes()), out);
+        packet::put(kind::NEWLEADER, base(epoch), Some(members.text.as_bytes()), out);
         effects.send_peer(peer, start);
         if let Some(follower) = self.follower(peer) {
             follower.stage = Stage::Offered;
@@ -410,7 +425,7 @@ impl Replica {
     /// A learner has everything on disk.
     fn on_offer_taken(&mut self, now: Now, peer: PeerId, zxid: Zxid, effects: &mut Effects) {
         let us = self.us();
-        let members = &us.members;
+        let electorate = us.known.electorate();
         let Role::Leading(leader) = &mut us.role else { return };
         if zxid != base(leader.epoch) {
             // Some versions acknowledge a proposal first (ZOOKEEPER-4685).
@@ -420,7 +435,7 @@ impl Replica {
         follower.stage = Stage::Synced;
         follower.acked = follower.position;
         let sid = follower.sid;
-        if members.is_voter(sid) {
+        if electorate.is_voter(sid) {
             leader.sync(sid);
         }
         if leader.phase == Phase::Serving {
@@ -449,11 +464,15 @@ impl Replica {
         self.tree.applied(begin);
         self.sessions.restart();
         self.us().election.established(epoch);
-        self.serving = true;
         effects.log(Level::Info, format!("ensemble: leading epoch={epoch} history={history_end}"));
+        let stays = self.complete_members(now, effects);
         for peer in self.at_stage(Stage::Synced) {
             self.admit(peer, effects);
         }
+        if !stays {
+            return self.look(now, "the configuration has another leader", effects);
+        }
+        self.serving = true;
         effects.list.push(Effect::Serve { on: true });
     }
 
@@ -466,19 +485,13 @@ impl Replica {
         let start = effects.bytes.len();
         let out = &mut effects.bytes;
         packet::put(kind::UPTODATE, Zxid::NONE, None, out);
-        for (zxid, txn) in us.history.after(position) {
-            if observer {
-                packet::put(kind::INFORM, zxid, Some(txn), out);
-            } else {
-                packet::put_committed(zxid, txn, out);
-            }
-        }
-        let committed = self.committed;
-        for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > position) {
+        let (me, committed) = (us.me, self.committed);
+        let applied = us.history.after(position);
+        for (zxid, txn) in applied.chain(self.pending.txns().filter(|(zxid, _)| *zxid > position)) {
             match (observer, zxid <= committed) {
-                (true, true) => packet::put(kind::INFORM, zxid, Some(txn), out),
+                (true, true) => packet::put_inform(zxid, txn, me, out),
                 (true, false) => {}
-                (false, true) => packet::put_committed(zxid, txn, out),
+                (false, true) => packet::put_both(zxid, txn, me, out),
                 (false, false) => packet::put(kind::PROPOSAL, zxid, Some(txn), out),
             }
         }

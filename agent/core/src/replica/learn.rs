@@ -10,14 +10,16 @@ use super::Replica;
 use super::ensemble::{Role, Taken, Wants};
 use super::lead::base;
 use crate::effect::{Effect, Effects, Level};
+use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::time::Now;
 use crate::txn::{Txn, TxnHeader};
-use crate::zab::Sid;
+use crate::zab::kin;
 use crate::zab::learner::{Held, Learner, Phase};
 use crate::zab::packet::{PROTOCOL, Packet, kind};
 use crate::zab::stream::{Progress, Receiver};
+use crate::zab::{Members, Sid};
 
 /// Connections to a leader that are tried before another election.
 const DIALS_MAX: u32 = 5;
@@ -68,10 +70,11 @@ impl Replica {
 
     fn dial_leader(&mut self, now: Now, leader: Sid, peer: PeerId, effects: &mut Effects) {
         let us = self.us();
-        let Some(member) = us.members.servers.get(&leader) else {
+        let known = [Some(&us.known.committed), us.known.proposed.as_ref()];
+        let of = |members: &Members| members.servers.get(&leader).map(|m| m.quorum.clone());
+        let Some(addresses) = known.into_iter().flatten().find_map(of) else {
             return self.look(now, "the leader is no member", effects);
         };
-        let addresses = member.quorum.clone();
         us.peers.insert(peer, Vec::new());
         effects.list.push(Effect::Dial { peer, addresses, port: Port::Quorum });
     }
@@ -79,7 +82,7 @@ impl Replica {
     /// The leader is reached: says who this is.
     pub(super) fn on_leader_connected(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         let us = self.us();
-        let (me, epochs, version) = (us.me, us.epochs, us.members.version);
+        let (me, epochs, version) = (us.me, us.epochs, us.known.committed.version);
         let init_ms = us.init_ms;
         let Role::Learning(learner) = &mut us.role else { return };
         if learner.peer != peer {
@@ -92,12 +95,16 @@ impl Replica {
         info.put_long(me);
         info.put_int(PROTOCOL);
         info.put_long(version);
+        kin::put(&mut info);
         self.send_packet(peer, kind, base(epochs.accepted), Some(&info), effects);
     }
 
     pub(super) fn on_leader_gone(&mut self, now: Now, effects: &mut Effects) {
         let Some(learner) = self.learner() else { return };
-        if matches!(learner.phase, Phase::Dialing) && learner.dials < DIALS_MAX {
+        // Whom the last leader named may not have heard of it yet.
+        let early = learner.designated && matches!(learner.phase, Phase::Introduced);
+        if (early || matches!(learner.phase, Phase::Dialing)) && learner.dials < DIALS_MAX {
+            learner.phase = Phase::Dialing;
             learner.redial_at_ms = Some(now.mono_ms + DIAL_PAUSE_MS);
             return;
         }
@@ -106,6 +113,12 @@ impl Replica {
 
     pub(super) fn on_learner_tick(&mut self, now: Now, effects: &mut Effects) {
         let Some(learner) = self.learner() else { return };
+        let late_ms = now.mono_ms - learner.due_ms;
+        if late_ms > kin::LATE_MS && learner.serves() && !learner.late {
+            // This process was away, not the leader: what it sent meanwhile is read next.
+            learner.late = true;
+            learner.due_ms = now.mono_ms + kin::LATE_MS;
+        }
         if now.mono_ms >= learner.due_ms {
             let why = format!("the leader is silent in {}", learner.phase.name());
             return self.look(now, &why, effects);
@@ -135,7 +148,8 @@ impl Replica {
         let us = self.us();
         let (init_ms, sync_ms) = (us.init_ms, us.sync_ms);
         let Role::Learning(learner) = &mut us.role else { return Ok(()) };
-        let wait_ms = if learner.serves() { sync_ms } else { init_ms };
+        let wait_ms = learner.patience_ms(init_ms, sync_ms);
+        learner.late = false;
         learner.due_ms = now.mono_ms + wait_ms;
         match (&learner.phase, packet.kind) {
             (Phase::Introduced, kind::LEADERINFO) => self.on_epoch(packet, effects),
@@ -159,6 +173,8 @@ impl Replica {
         }
         let Some(learner) = self.learner() else { return Ok(()) };
         learner.epoch = epoch;
+        let mark = packet.data.and_then(|data| data.get(4..)).unwrap_or_default();
+        learner.kin = kin::promises(mark) & kin::PINGS != 0;
         if epoch > have.accepted {
             learner.phase = Phase::Promising;
             self.save_epochs(Epochs { accepted: epoch, current: have.current }, effects);
@@ -171,7 +187,9 @@ impl Replica {
 
     fn promise(&mut self, current: i64, effects: &mut Effects) {
         // Who says that it has nothing is sent everything, and does not count for the quorum.
-        let counts = self.us().election.is_trusted() && !self.wants_database;
+        let us = self.us();
+        let trusted = us.epochs.current > 0 || us.election.is_trusted();
+        let counts = trusted && !self.wants_database;
         let last = if counts { self.logged } else { Zxid::NONE };
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Promised;
@@ -246,7 +264,7 @@ impl Replica {
     /// The log was cut, and the state loaded from what is left.
     pub(super) fn on_reloaded(&mut self, now: Now, recovered: Recovered, effects: &mut Effects) {
         self.reloading = false;
-        self.install(recovered);
+        self.install(now, recovered);
         self.durable = self.logged;
         let last = self.logged;
         if let Some(learner) = self.learner()
@@ -268,9 +286,10 @@ impl Replica {
     }
 
     /// Puts another state in the place of this one.
-    fn install(&mut self, recovered: Recovered) {
+    fn install(&mut self, now: Now, recovered: Recovered) {
         let last = recovered.tree.last_zxid();
         self.tree = recovered.tree;
+        let window = Some(recovered.history).filter(|history| history.last() == last);
         self.pending = Default::default();
         self.outstanding = Default::default();
         self.cache = Default::default();
@@ -278,7 +297,8 @@ impl Replica {
         self.history.clear();
         self.logged = last;
         self.committed = last;
-        self.us().history.reset(last);
+        self.us().history = window.unwrap_or_else(|| History::new(last));
+        self.show_members(now);
     }
 
     /// Bytes of the database. Says how many belong to it.
@@ -305,7 +325,7 @@ impl Replica {
                 let mut recovered = receiver.finish();
                 recovered.tree.applied(zxid);
                 self.abort_snapshot(effects);
-                self.install(recovered);
+                self.install(now, recovered);
                 self.wants_database = false;
                 self.durable = zxid;
                 if let Some(learner) = self.learner() {
@@ -330,30 +350,48 @@ impl Replica {
         let logged = self.logged;
         let Some(learner) = self.learner() else { return Ok(()) };
         match packet.kind {
-            kind::PROPOSAL | kind::INFORM => {
-                let txn = packet.data.ok_or("a proposal without a txn")?;
+            kind::PROPOSAL | kind::INFORM | kind::INFORMANDACTIVATE => {
+                let (leader, txn) = proposal_of(packet)?;
                 let zxid = read_zxid(txn, packet.zxid)?;
                 let last = if learner.heard == Zxid::NONE { logged } else { learner.heard };
                 check_next(last, zxid, learner.heard == Zxid::NONE)?;
                 learner.heard = zxid;
                 learner.held.push_back(Held { zxid, txn: txn.into() });
+                self.heed_reconfig(now, txn, effects)?;
+                let Some(learner) = self.learner() else { return Ok(()) };
                 if packet.kind == kind::INFORM {
                     self.on_sync_commit(now, zxid, effects)?;
+                } else if packet.kind == kind::INFORMANDACTIVATE {
+                    self.on_sync_commit(now, zxid, effects)?;
+                    self.on_activated(now, zxid, leader, effects)?;
                 } else if matches!(learner.phase, Phase::Offered) {
                     self.log_held(now, effects);
                 }
                 Ok(())
             }
             kind::COMMIT => self.on_sync_commit(now, packet.zxid, effects),
+            kind::COMMITANDACTIVATE => {
+                let leader = leader_of(packet)?;
+                self.on_sync_commit(now, packet.zxid, effects)?;
+                self.on_activated(now, packet.zxid, leader, effects)
+            }
             kind::NEWLEADER if matches!(learner.phase, Phase::Syncing) => {
                 if packet.zxid != base(learner.epoch) {
                     return Err(format!("NEWLEADER of {}, not of {}", packet.zxid, learner.epoch));
                 }
                 learner.phase = Phase::Settling;
+                self.heed_offer(now, packet.data, effects);
                 self.settle(effects);
                 Ok(())
             }
             kind::UPTODATE if matches!(learner.phase, Phase::Offered) => {
+                if let Some(members) = learner.offered.take() {
+                    let changed = self.activate(now, members, None, effects);
+                    self.show_members(now);
+                    if changed {
+                        return Err("its configuration has another place for us".to_owned());
+                    }
+                }
                 self.begin_serving(now, effects);
                 Ok(())
             }
@@ -437,10 +475,10 @@ impl Replica {
     }
 
     fn begin_serving(&mut self, now: Now, effects: &mut Effects) {
-        let sync_ms = self.us().sync_ms;
+        let (init_ms, sync_ms) = (self.us().init_ms, self.us().sync_ms);
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Serving;
-        learner.due_ms = now.mono_ms + sync_ms;
+        learner.due_ms = now.mono_ms + learner.patience_ms(init_ms, sync_ms);
         let (peer, epoch, leader) = (learner.peer, learner.epoch, learner.leader);
         let history_end = learner.committed;
         self.send_packet(peer, kind::ACK, base(epoch), None, effects);
@@ -474,6 +512,21 @@ impl Phase {
             Phase::Offered => "waiting to serve",
             Phase::Serving => "broadcast",
         }
+    }
+}
+
+/// Who leads from now on, by the word of who led.
+pub(super) fn leader_of(packet: &Packet<'_>) -> Result<Sid, String> {
+    let bytes = packet.data.and_then(|data| data.first_chunk::<8>());
+    Ok(Sid::from_be_bytes(*bytes.ok_or("a configuration in force without a leader")?))
+}
+
+/// The txn of a proposal, and who leads from then on if it is a reconfig for observers; else -1.
+pub(super) fn proposal_of<'a>(packet: &Packet<'a>) -> Result<(Sid, &'a [u8]), String> {
+    let data = packet.data.ok_or("a proposal without a txn")?;
+    match packet.kind {
+        kind::INFORMANDACTIVATE => Ok((leader_of(packet)?, &data[8..])),
+        _ => Ok((-1, data)),
     }
 }
 

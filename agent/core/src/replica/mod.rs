@@ -11,6 +11,7 @@ mod ensemble;
 mod follow;
 mod lead;
 mod learn;
+mod reconfig;
 mod status;
 mod throttle;
 mod upkeep;
@@ -118,11 +119,12 @@ impl Replica {
         }
         let logged = tree.last_zxid();
         let config_alone = config.ensemble.is_none();
+        let found = (recovered.epochs, recovered.history);
         let ensemble = config
             .ensemble
             .as_ref()
-            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, recovered.epochs, logged)));
-        Replica {
+            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, found)));
+        let mut replica = Replica {
             watches: WatchTable::new(config.seed.rotate_left(32)),
             snapshot: upkeep::SnapshotDue::new(&config, &mut rng, recovered.txns_replayed),
             reaper: upkeep::Reaper::new(now),
@@ -154,7 +156,9 @@ impl Replica {
             history: VecDeque::new(),
             rng,
             scratch: Vec::new(),
-        }
+        };
+        replica.show_members(now);
+        replica
     }
 
     /// Takes one event and appends what must follow from it to `effects`, in order.
@@ -174,6 +178,8 @@ impl Replica {
             Event::SnapshotTaken { zxid } => self.on_snapshot_taken(now, zxid, effects),
             Event::SnapshotFailed => self.on_snapshot_failed(now, effects),
             Event::SnapshotWanted => self.begin_snapshot(effects),
+            Event::Stopping => self.on_stopping(effects),
+            Event::Stopped => self.on_stopped(now, effects),
             other => self.on_peers(now, other, effects),
         }
         self.check();

@@ -259,7 +259,7 @@ impl Replica {
                 for learner in synced {
                     if learner.observer {
                         leading.synced_observers += 1;
-                    } else if us.members.is_voter(learner.sid) {
+                    } else if us.known.committed.is_voter(learner.sid) {
                         leading.synced_followers += 1;
                     } else {
                         leading.synced_non_voting += 1;

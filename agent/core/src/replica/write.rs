@@ -5,9 +5,7 @@
 use zk_wire::header::RequestHeader;
 use zk_wire::jute::Reader;
 use zk_wire::multi::SubRequests;
-use zk_wire::request::{
-    CreateRequest, PathVersionRequest, ReconfigRequest, SetAclRequest, SetDataRequest,
-};
+use zk_wire::request::{CreateRequest, PathVersionRequest, SetAclRequest, SetDataRequest};
 use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid};
 
 use super::Replica;
@@ -21,8 +19,9 @@ use crate::time::Now;
 use crate::txn::{TxnHeader, encode_digest};
 
 /// Who a txn is made for.
-struct Asker<'a> {
-    client: Option<(ConnId, u64)>,
+pub(super) struct Asker<'a> {
+    /// The connection; none for a learner's client.
+    pub(super) client: Option<(ConnId, u64)>,
     session: i64,
     xid: i32,
     ids: &'a [Id],
@@ -31,7 +30,7 @@ struct Asker<'a> {
 }
 
 /// What became of a request's record.
-enum Made {
+pub(super) enum Made {
     /// The body is written; whether a digest may follow.
     Body { digest: bool },
     /// An error of the protocol: an error txn.
@@ -71,10 +70,6 @@ fn judge(preparer: &mut Preparer<'_>, op: Op, mut reader: Reader<'_>, out: &mut 
             SetDataRequest::decode(reader).map(|request| preparer.set_data(&request, out))
         }
         Op::SET_ACL => SetAclRequest::decode(reader).map(|request| preparer.set_acl(&request, out)),
-        Op::RECONFIG => ReconfigRequest::decode(reader).map(|_| {
-            let on = preparer.config.reconfig_enabled;
-            Err(if on { Code::UNIMPLEMENTED } else { Code::RECONFIG_DISABLED })
-        }),
         Op::CLOSE_SESSION => return Made::Body { digest: preparer.close_session(out) },
         Op::MULTI => match preparer.multi(SubRequests::new(reader.clone()), out) {
             // Unlike other records that do not decode, this one consumes a zxid in Apache's server,
@@ -125,6 +120,9 @@ impl Replica {
         let asker = Asker { client, session, xid: header.xid, ids: &ids, asked };
         let refused = self.session_error(session, None);
         let made = match refused {
+            _ if header.op == Op::RECONFIG => {
+                self.write_reconfig(now, asker, reader, refused, effects)
+            }
             Some(code) => self.make(now, asker, header.op, effects, |_, _| Made::Error(code)),
             None => self.make(now, asker, header.op, effects, |preparer, out| {
                 judge(preparer, header.op, reader, out)
@@ -212,6 +210,10 @@ impl Replica {
             op if way(op) == Way::Write => self.session_error(session, Some(peer)),
             _ => Some(Code::UNIMPLEMENTED),
         };
+        if op == Op::RECONFIG {
+            self.write_reconfig(now, asker, reader, refused, effects);
+            return Ok(());
+        }
         self.make(now, asker, op, effects, |preparer, out| match refused {
             Some(code) => Made::Error(code),
             None => match judge(preparer, op, reader, out) {
@@ -250,7 +252,7 @@ impl Replica {
 
     /// Makes a txn: gives it the next zxid, appends it to the log and queues it. False when there
     /// was nothing to make and no zxid was used.
-    fn make(
+    pub(super) fn make(
         &mut self,
         now: Now,
         asker: Asker<'_>,

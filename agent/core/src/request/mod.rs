@@ -3,5 +3,6 @@
 pub mod outstanding;
 pub mod prepare;
 pub mod read;
+pub mod reconfig;
 
 pub use outstanding::Outstanding;

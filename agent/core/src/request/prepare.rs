@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 
+use zk_wire::ensemble::Ensemble;
 use zk_wire::multi::{SubRequest, SubRequests};
 use zk_wire::request::{CreateRequest, PathVersionRequest, SetAclRequest, SetDataRequest, flags};
 use zk_wire::{Acl, Code, DecodeError, Id, Op, StatPersisted, Writer, Zxid, path, perms};
 
 use super::outstanding::{Outstanding, View};
 use crate::config::Config;
+use crate::members::Members;
 use crate::session::auth::{fix_up, permitted};
 use crate::tree::acl_table::OPEN;
 use crate::tree::digest::{crc_of, digested, node_digest};
@@ -19,8 +21,10 @@ use crate::tree::znode::{CONTAINER_OWNER, TTL_MAX_MS};
 use crate::tree::{DataTree, Kind};
 use crate::txn;
 
+/// Where the configuration of the ensemble stands.
+pub const CONFIG_PATH: &str = "/zookeeper/config";
 /// Paths that cannot be deleted.
-const RESERVED: [&str; 4] = ["/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"];
+const RESERVED: [&str; 4] = ["/", "/zookeeper", "/zookeeper/quota", CONFIG_PATH];
 
 /// Everything a write is judged against, and the digest that it leads to.
 #[derive(Debug)]
@@ -245,6 +249,27 @@ impl Preparer<'_> {
         out.put_int(after.stat.version);
         self.put(path, Some(&view), after);
         Ok(())
+    }
+
+    /// reconfig, when everything about the list is judged. It gets its version here; what is
+    /// returned is in the body.
+    pub fn reconfig(&mut self, mut next: Ensemble, out: &mut Vec<u8>) -> Result<Members, Code> {
+        let view = self.view(CONFIG_PATH).ok_or(Code::NO_NODE)?;
+        self.permit(&view, perms::WRITE)?;
+        next.version = self.zxid.0;
+        let members = Members::of(&next);
+        let data = Some(members.text.as_bytes());
+        let mut after = view;
+        after.stat.version = -1;
+        after.stat.mzxid = self.zxid.0;
+        after.stat.mtime_ms = self.time_ms;
+        after.data_bytes = members.text.len();
+        after.crc = crc_of(CONFIG_PATH, data);
+        out.put_string(CONFIG_PATH);
+        out.put_buffer(data);
+        out.put_int(after.stat.version);
+        self.put(CONFIG_PATH, Some(&view), after);
+        Ok(members)
     }
 
     /// setACL.

@@ -311,6 +311,13 @@ impl Election {
         out.push(Say::Settled(vote.leader));
     }
 
+    /// The last leader says who is the next one: no election is held. As in Apache's servers the
+    /// epoch of the vote is -1 until that leader has established itself.
+    pub fn designate(&mut self, leader: Sid, zxid: Zxid) {
+        let mut decided = Vec::new();
+        self.settle(Vote { leader, zxid, round: self.round, epoch: -1 }, &mut decided);
+    }
+
     /// The role of who does not lead.
     pub fn observe(&mut self) {
         assert_eq!(self.state, State::Following, "only who does not lead can observe");

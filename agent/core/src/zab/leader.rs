@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zk_wire::Zxid;
 
-use super::{Electorate, Sid};
+use super::{Electorate, Members, Sid};
 use crate::ids::PeerId;
 
 /// How long a leader to whom nobody comes waits before it asks again who leads, in ms: the others may
@@ -81,6 +81,8 @@ pub struct Follower {
     pub stage: Stage,
     /// It observes.
     pub observer: bool,
+    /// It is one of ours, and counts on frequent pings.
+    pub kin: bool,
     /// Last zxid that it told, or through which it has been sent the history.
     pub position: Zxid,
     /// It has everything up to this on disk.
@@ -102,6 +104,7 @@ impl Follower {
             sid: -1,
             stage: Stage::Fresh,
             observer: false,
+            kin: false,
             position: Zxid::NONE,
             acked: Zxid::NONE,
             tick_due,
@@ -131,6 +134,10 @@ pub struct Leader {
     pub half_ticks: i64,
     /// When the next half tick is, on the monotonic clock.
     pub next_half_tick_ms: i64,
+    /// When the next ping to learners of ours is due, and a look at our own disk.
+    pub next_look_ms: i64,
+    /// What was on our disk when it was first seen to be behind a quorum of others, and when.
+    pub behind: Option<(Zxid, i64)>,
     /// When the phase has to be over.
     pub phase_due_ms: i64,
     begun_ms: i64,
@@ -155,6 +162,8 @@ impl Leader {
             learners: BTreeMap::new(),
             half_ticks: 0,
             next_half_tick_ms: now_ms,
+            next_look_ms: now_ms,
+            behind: None,
             begun_ms: now_ms,
             phase_ms,
             phase_due_ms: now_ms + phase_ms.min(ALONE_MS),
@@ -230,6 +239,43 @@ impl Leader {
             }
         }
         None
+    }
+
+    /// Which of the voters of a new configuration takes over: who has most of the history on disk,
+    /// the txn that makes the configuration at least. None when there is nobody.
+    pub fn successor(&self, next: &Members, from: Zxid) -> Option<Sid> {
+        let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        let able = serving.filter(|f| f.acked >= from && next.is_voter(f.sid) && f.sid != self.me);
+        able.max_by_key(|f| (f.acked, std::cmp::Reverse(f.sid))).map(|f| f.sid)
+    }
+
+    /// Voters of a configuration that have everything and were heard of lately, this server
+    /// included.
+    pub fn in_step(&self) -> BTreeSet<Sid> {
+        let tick = self.half_ticks / 2;
+        let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        let mut sids: BTreeSet<Sid> =
+            serving.filter(|f| f.tick_due >= tick).map(|f| f.sid).collect();
+        sids.insert(self.me);
+        sids
+    }
+
+    /// Whether a quorum of others has had more than what is on our own disk for so long: it is what
+    /// everybody waits for.
+    pub fn holds_up(
+        &mut self,
+        electorate: &Electorate<'_>,
+        durable: Zxid,
+        now_ms: i64,
+        limit_ms: i64,
+    ) -> bool {
+        if self.committable(electorate, Zxid::NONE, durable).is_none() {
+            self.behind = None;
+            return false;
+        }
+        let same = self.behind.filter(|(zxid, _)| *zxid == durable);
+        let (_, since_ms) = *self.behind.insert(same.unwrap_or((durable, now_ms)));
+        now_ms - since_ms > limit_ms
     }
 
     /// The newest round of pings that a quorum has answered.

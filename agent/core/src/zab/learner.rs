@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 
 use zk_wire::{Op, Zxid};
 
-use super::Sid;
+use super::kin;
 use super::stream::Receiver;
+use super::{Members, Sid};
 use crate::ids::{ConnId, PeerId};
 
 /// How far a learner has come.
@@ -70,20 +71,28 @@ pub struct Learner {
     pub peer: PeerId,
     /// How far it has come.
     pub phase: Phase,
+    /// The last leader has named this one; nobody has elected it.
+    pub designated: bool,
     /// The leader's epoch, once it is known.
     pub epoch: i64,
     /// It observes.
     pub observer: bool,
+    /// The leader is one of ours and pings often.
+    pub kin: bool,
     /// Times that it has dialed.
     pub dials: u32,
     /// When to dial again.
     pub redial_at_ms: Option<i64>,
     /// When something has to have been heard.
     pub due_ms: i64,
+    /// It looks once more, because it came late itself.
+    pub late: bool,
     /// The database it received is not on disk yet.
     pub snapshot_due: bool,
     /// Proposals that are not logged: nothing commits them yet, and the epoch is not entered.
     pub held: VecDeque<Held>,
+    /// The configuration of NEWLEADER: in force once the leader is established.
+    pub offered: Option<Members>,
     /// The newest proposal that was heard.
     pub heard: Zxid,
     /// What is committed.
@@ -105,19 +114,33 @@ impl Learner {
             leader,
             peer,
             phase: Phase::Dialing,
+            designated: false,
             epoch: -1,
             observer,
+            kin: false,
             dials: 1,
             redial_at_ms: None,
             due_ms,
+            late: false,
             snapshot_due: false,
             held: VecDeque::new(),
+            offered: None,
             heard: Zxid::NONE,
             committed: Zxid::NONE,
             to_ack: VecDeque::new(),
             forwarded: VecDeque::new(),
             syncs: VecDeque::new(),
             renewals: VecDeque::new(),
+        }
+    }
+
+    /// How long the leader may be silent, in ms: `init_ms` before it serves, then `sync_ms`, and
+    /// less when it is one of ours.
+    pub fn patience_ms(&self, init_ms: i64, sync_ms: i64) -> i64 {
+        match self.phase {
+            Phase::Serving if self.kin => sync_ms.min(kin::HUNG_MS),
+            Phase::Serving => sync_ms,
+            _ => init_ms,
         }
     }
 

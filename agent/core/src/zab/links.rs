@@ -65,6 +65,29 @@ impl Links {
         Links { me, address, links, active, last, next: 0, anonymous: 0 }
     }
 
+    /// This server takes votes elsewhere from now on.
+    pub fn set_address(&mut self, address: String) {
+        self.address = address;
+    }
+
+    /// Everyone who is connected, or was told something.
+    pub fn known(&self) -> std::collections::BTreeSet<Sid> {
+        self.active.keys().chain(self.last.keys()).copied().collect()
+    }
+
+    /// A server is no member any more, or is somewhere else: its connection goes.
+    pub fn forget(&mut self, sid: Sid, out: &mut Vec<Wish>) {
+        self.last.remove(&sid);
+        self.active.remove(&sid);
+        let of = |link: &Link| link.sid == Some(sid) || link.dialed == Some(sid);
+        let gone: Vec<PeerId> =
+            self.links.iter().filter(|(_, link)| of(link)).map(|(peer, _)| *peer).collect();
+        for peer in gone {
+            self.links.remove(&peer);
+            out.push(Wish::Close(peer));
+        }
+    }
+
     /// Whether this connection is one of these.
     pub fn has(&self, peer: PeerId) -> bool {
         self.links.contains_key(&peer)

@@ -4,13 +4,13 @@
 //! packet means what to whom, and where we differ from Apache's servers, stands in `docs/ZAB.md`.
 
 pub mod election;
-pub mod history;
 pub mod packet;
+pub mod kin;
 pub mod notification;
 pub mod links;
 pub mod stream;
 pub mod leader;
 pub mod learner;
 
-pub use crate::members::{Electorate, Members, Sid};
+pub use crate::members::{Electorate, Known, Members, Sid};
 pub use election::Election;

@@ -38,6 +38,14 @@ pub fn decode(from: Sid, payload: &[u8]) -> Option<Heard> {
     Some(Heard { from, state, vote, version })
 }
 
+/// The text of the sender's configuration, if the notification has one.
+pub fn config(payload: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new(payload.get(36..).filter(|_| payload.len() >= 44)?);
+    let version = reader.int("version").ok()?;
+    let text = reader.buffer("config").ok()?.filter(|_| version > 1)?;
+    std::str::from_utf8(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +63,9 @@ mod tests {
         assert_eq!(out, golden);
         let heard = Heard { from: 9, state: State::Leading, vote, version: 2 };
         assert_eq!(decode(9, &golden), Some(heard));
+        assert_eq!(super::config(&golden), Some(config));
+        assert_eq!(super::config(&golden[..golden.len() - 1]), None);
+        assert_eq!(super::config(&golden[..40]), None);
     }
 
     #[test]

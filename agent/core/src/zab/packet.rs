@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use zk_wire::jute::{DecodeError, Reader, Result};
-use zk_wire::{Id, Writer, Zxid};
+use zk_wire::{Id, Op, Writer, Zxid};
+
+use crate::txn::TxnHeader;
 
 /// Types of packets.
 pub mod kind {
@@ -23,6 +25,8 @@ pub mod kind {
     pub const SYNC: i32 = 7;
     /// A committed txn, for observers.
     pub const INFORM: i32 = 8;
+    /// A reconfig is committed: its configuration is in force.
+    pub const COMMITANDACTIVATE: i32 = 9;
     /// The history is sent; the epoch begins.
     pub const NEWLEADER: i32 = 10;
     /// A follower introduces itself.
@@ -41,6 +45,8 @@ pub mod kind {
     pub const LEADERINFO: i32 = 17;
     /// The epoch is promised.
     pub const ACKEPOCH: i32 = 18;
+    /// A committed reconfig, for observers.
+    pub const INFORMANDACTIVATE: i32 = 19;
 }
 
 /// Version of the protocol that every server since 3.4 names.
@@ -121,10 +127,41 @@ pub fn put_within(kind: i32, zxid: Zxid, data: Range<usize>, out: &mut Vec<u8>) 
     out.put_int(-1);
 }
 
-/// Writes a txn that is committed already.
+/// Writes a txn of the history. A configuration among them comes into force by NEWLEADER's.
 pub fn put_committed(zxid: Zxid, txn: &[u8], out: &mut Vec<u8>) {
     put(kind::PROPOSAL, zxid, Some(txn), out);
     put(kind::COMMIT, zxid, None, out);
+}
+
+/// Whether a txn is a reconfig: then its commit says who leads from then on.
+fn is_reconfig(txn: &[u8]) -> bool {
+    let op = txn.get(TxnHeader::BYTES - 4..).and_then(|rest| rest.first_chunk::<4>());
+    op == Some(&Op::RECONFIG.0.to_be_bytes())
+}
+
+/// Writes that a txn is committed.
+pub fn put_commit(zxid: Zxid, txn: &[u8], leader: i64, out: &mut Vec<u8>) {
+    if is_reconfig(txn) {
+        put(kind::COMMITANDACTIVATE, zxid, Some(&leader.to_be_bytes()), out);
+    } else {
+        put(kind::COMMIT, zxid, None, out);
+    }
+}
+
+/// Writes a committed txn for observers.
+pub fn put_inform(zxid: Zxid, txn: &[u8], leader: i64, out: &mut Vec<u8>) {
+    if is_reconfig(txn) {
+        let data = [&leader.to_be_bytes(), txn].concat();
+        put(kind::INFORMANDACTIVATE, zxid, Some(&data), out);
+    } else {
+        put(kind::INFORM, zxid, Some(txn), out);
+    }
+}
+
+/// Writes a txn for a follower that has not heard of it, though it is committed.
+pub fn put_both(zxid: Zxid, txn: &[u8], leader: i64, out: &mut Vec<u8>) {
+    put(kind::PROPOSAL, zxid, Some(txn), out);
+    put_commit(zxid, txn, leader, out);
 }
 
 /// Writes a packet on behalf of somebody.
@@ -195,6 +232,24 @@ pub(crate) mod tests {
                 assert_eq!(Packet::cut(&bytes[..end]), Ok(None));
             }
         }
+    }
+
+    #[test]
+    fn a_reconfig_names_the_next_leader() {
+        let mut out = Vec::new();
+        let (z, mut txn) = (Zxid::new(6, 12), vec![0; TxnHeader::BYTES]);
+        txn[TxnHeader::BYTES - 1] = 16;
+        put_commit(z, &txn, 3, &mut out);
+        let golden = "00000009 000000060000000c 00000008 0000000000000003 ffffffff";
+        assert_eq!(out, hex(golden));
+        out.clear();
+        put_inform(z, &txn, 3, &mut out);
+        assert_eq!(out[..24], hex("00000013 000000060000000c 00000028 0000000000000003"));
+        assert_eq!(out[24..24 + TxnHeader::BYTES], txn);
+        txn[TxnHeader::BYTES - 1] = 5;
+        out.clear();
+        put_commit(z, &txn, 3, &mut out);
+        assert_eq!(out, hex("00000004 000000060000000c ffffffff ffffffff"));
     }
 
     #[test]

@@ -48,6 +48,8 @@ struct Known {
     served: Option<Zxid>,
     /// Its disk was wiped: until it has this, it counts as having it.
     excused: Zxid,
+    /// The version of the configuration in force.
+    version: i64,
     /// Its disk was lost once.
     wiped: bool,
 }
@@ -67,6 +69,8 @@ pub struct Proposed {
 #[derive(Debug)]
 pub struct Monitor {
     members: Members,
+    /// Every configuration that was in force, by version.
+    texts: BTreeMap<i64, String>,
     servers: Vec<Known>,
     /// Every txn ever logged.
     pub proposed: BTreeMap<Zxid, Proposed>,
@@ -90,6 +94,7 @@ impl Monitor {
     pub fn new(members: Members, count: usize) -> Monitor {
         Monitor {
             members,
+            texts: BTreeMap::new(),
             servers: vec![Known::default(); count],
             proposed: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -177,6 +182,11 @@ impl Monitor {
         }
     }
 
+    /// A configuration comes into force on a server.
+    pub fn on_members(&mut self, server: usize, members: &Members) -> Held {
+        self.i18_configurations_go_forward(server, members)
+    }
+
     /// A replica was stepped. True when something is served that was not served before.
     pub fn on_step(&mut self, server: usize, replica: &Replica, serving: bool) -> Held<bool> {
         self.i02_one_leader(server, replica.leads())?;
@@ -223,10 +233,20 @@ impl Monitor {
         self.i28_nothing_is_out_of_phase(server, line)
     }
 
-    /// The voters among these servers, by their numbers, are a quorum.
+    /// The voters among these servers, by their numbers, are a quorum. Counted here: what the servers
+    /// take for one is what is looked at.
     fn is_quorum(&self, servers: impl Iterator<Item = usize>) -> bool {
         let sids: BTreeSet<i64> = servers.map(|server| server as i64 + 1).collect();
-        self.members.is_quorum(&sids)
+        let mut groups: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
+        for (sid, member) in self.members.servers.iter().filter(|(_, member)| !member.observer) {
+            assert!(!member.observer && !self.members.weights.contains_key(sid));
+            let group = self.members.groups.get(sid).copied().unwrap_or(0);
+            let (have, all) = groups.entry(group).or_default();
+            *all += 1;
+            *have += usize::from(sids.contains(sid));
+        }
+        let won = groups.values().filter(|(have, all)| *have * 2 > *all).count();
+        won * 2 > groups.len()
     }
 }
 

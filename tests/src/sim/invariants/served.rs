@@ -132,6 +132,22 @@ impl Monitor {
         Ok(())
     }
 
+    /// 18: configurations have one text for each version, and a server never goes back.
+    pub(super) fn i18_configurations_go_forward(
+        &mut self,
+        server: usize,
+        members: &zk_core::Members,
+    ) -> Held {
+        let version = members.version;
+        let before = std::mem::replace(&mut self.servers[server].version, version);
+        let text = self.texts.entry(version).or_insert_with(|| members.text.clone());
+        if version < before || *text != members.text {
+            let text = format!("{}: {version:#x} behind {before:#x}", name(server));
+            return Err(broken("i18_configurations_go_forward", text));
+        }
+        Ok(())
+    }
+
     /// 23: what a leader would send to those who lack it is the tail of what is served, without
     /// gaps.
     pub(super) fn i23_committed_log_is_the_tail(&self, server: usize, replica: &Replica) -> Held {

@@ -1,0 +1,110 @@
+//! Ports of this server that move when the ensemble is reconfigured.
+//!
+//! Who is connected to the old port stays. A port that cannot be had is tried again every second.
+
+use mio::{Interest, Token};
+use zk_core::Port;
+
+use super::{LISTENERS_MAX, Peers, TOKENS, address_of};
+use crate::net::Listener;
+use crate::settings::PeerSettings;
+
+/// Time between two attempts to bind a port, in ms.
+const PAUSE_MS: i64 = 1000;
+
+/// Host and port.
+type Place = (String, u16);
+
+/// Where this server listens, and where it should.
+#[derive(Debug)]
+pub(super) struct Moves {
+    everywhere: bool,
+    /// The places of the listeners, in their order.
+    places: Vec<Place>,
+    wanted: Vec<(Port, Place)>,
+    /// When what is wanted is tried next; none while everything is there.
+    due_ms: Option<i64>,
+}
+
+impl Moves {
+    /// What is bound at the start.
+    pub fn new(settings: &PeerSettings) -> Moves {
+        let count = if settings.listen_on_all { 1 } else { LISTENERS_MAX / 2 };
+        let places = settings.election.iter().take(count).chain(settings.quorum.iter().take(count));
+        Moves {
+            everywhere: settings.listen_on_all,
+            places: places.cloned().collect(),
+            wanted: Vec::new(),
+            due_ms: None,
+        }
+    }
+}
+
+impl Peers {
+    /// Listens at these places and at no others, as soon as they are to be had.
+    pub fn listen_at(&mut self, election: &[Place], quorum: &[Place]) {
+        let count = if self.moves.everywhere { 1 } else { LISTENERS_MAX / 2 };
+        let of = |port, places: &[Place]| -> Vec<(Port, Place)> {
+            places.iter().take(count).map(|place| (port, place.clone())).collect()
+        };
+        self.moves.wanted = of(Port::Election, election);
+        self.moves.wanted.extend(of(Port::Quorum, quorum));
+        self.moves.due_ms = Some(i64::MIN);
+        self.be_back(i64::MIN);
+    }
+
+    /// Closes what is not wanted any more, and binds what is wanted and not there.
+    pub(super) fn bind_moved(&mut self, now_ms: i64) {
+        if self.moves.due_ms.is_none_or(|due_ms| due_ms > now_ms) {
+            return;
+        }
+        let everywhere = self.moves.everywhere;
+        let same = |a: &Place, b: &Place| a.1 == b.1 && (everywhere || a.0 == b.0);
+        for (place, (port, listener)) in self.moves.places.iter().zip(&mut self.listeners) {
+            let wanted = self.moves.wanted.iter().any(|(p, w)| p == port && same(w, place));
+            if !wanted && !listener.is_closed() {
+                log::info!("peers: closed port={port:?} address={}", listener.address());
+                listener.close();
+            }
+        }
+        self.moves.due_ms = None;
+        for (port, place) in self.moves.wanted.clone() {
+            let mut open = self.moves.places.iter().zip(&self.listeners);
+            if open.any(|(p, (of, l))| *of == port && same(p, &place) && !l.is_closed()) {
+                continue;
+            }
+            if let Err(why) = self.bind_at(port, &place) {
+                log::error!("peers: bind_failed port={port:?} address={place:?} error=\"{why}\"");
+                self.moves.due_ms = Some(now_ms + PAUSE_MS);
+                self.be_back(now_ms + PAUSE_MS);
+            }
+        }
+    }
+
+    fn bind_at(&mut self, port: Port, place: &Place) -> Result<(), String> {
+        let free = self.listeners.iter().position(|(_, listener)| listener.is_closed());
+        let at = free.unwrap_or(self.listeners.len());
+        if at >= LISTENERS_MAX {
+            return Err("too many places to listen".to_owned());
+        }
+        let address = address_of(place, self.moves.everywhere).ok_or("no such host")?;
+        let mut listener = Listener::bind(address, None).map_err(|error| error.to_string())?;
+        let registered =
+            self.registry.register(listener.source(), Token(TOKENS + at), Interest::READABLE);
+        registered.map_err(|error| error.to_string())?;
+        log::info!("peers: listening port={port:?} address={}", listener.address());
+        if at == self.listeners.len() {
+            self.listeners.push((port, listener));
+            self.moves.places.push(place.clone());
+        } else {
+            self.listeners[at] = (port, listener);
+            self.moves.places[at] = place.clone();
+        }
+        Ok(())
+    }
+
+    /// When a place is tried again, if one is.
+    pub(super) fn moves_due_ms(&self) -> i64 {
+        self.moves.due_ms.unwrap_or(i64::MAX)
+    }
+}
