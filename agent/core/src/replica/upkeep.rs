@@ -76,18 +76,22 @@ impl Reaper {
 impl Replica {
     /// Monotonic time in ms at which a `Tick` has something to do.
     pub fn deadline(&self, now: Now) -> i64 {
-        let mut at = i64::MAX;
-        // Whoever does not decide, or cannot write, lets nothing expire and deletes nothing.
-        if self.disk_has_room && self.decides() {
-            at = self.reaper.next_look_ms.unwrap_or(now.mono_ms);
-            if !self.reaper.found.is_empty() {
-                at = at.min(self.reaper.next_delete_ms);
-            }
-            if let Some(due_ms) = self.sessions.next_due_ms() {
-                at = at.min(now.mono_ms + due_ms);
-            }
+        let mut others = self.ensemble_deadline();
+        if self.snapshot.not_before_ms > i64::MIN {
+            others = others.min(self.snapshot.not_before_ms);
         }
-        at.min(self.ensemble_deadline())
+        // The rest is the leader's, and waits for room on its disk.
+        if !self.disk_has_room || !self.decides() {
+            return others;
+        }
+        let mut at = self.reaper.next_look_ms.unwrap_or(now.mono_ms);
+        if !self.reaper.found.is_empty() {
+            at = at.min(self.reaper.next_delete_ms);
+        }
+        if let Some(due_ms) = self.sessions.next_due_ms() {
+            at = at.min(now.mono_ms + due_ms);
+        }
+        at.min(others)
     }
 
     pub(super) fn on_tick(&mut self, now: Now, effects: &mut Effects) {
