@@ -371,7 +371,8 @@ impl World {
                 let told = self.servers[server].config.ensemble.as_mut();
                 told.expect("it is in an ensemble").proposed = Some((**members).clone());
             }
-            Effect::MembersInForce { members } => {
+            Effect::MembersInForce { kept: false, .. } => {}
+            Effect::MembersInForce { members, .. } => {
                 let told = self.servers[server].config.ensemble.as_mut();
                 told.expect("it is in an ensemble").members = (**members).clone();
             }
