@@ -55,6 +55,10 @@ impl Core for Node {
         self.replica.warm(clients);
     }
 
+    fn is_idle(&self) -> bool {
+        self.replica.is_idle()
+    }
+
     fn deadline(&self) -> i64 {
         if self.wants_snapshot { self.now.mono_ms } else { self.replica.deadline(self.now) }
     }

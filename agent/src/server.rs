@@ -526,6 +526,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     self.parts.systemd.stopping();
                     self.parts.audit.stopping();
                     self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);
+                    self.step(Event::Stopping);
                 }
             }
         }
@@ -555,7 +556,8 @@ impl<C: Core, D: Disk> Server<C, D> {
         }
     }
 
-    /// A stopping server ends when everything appended is durable and every reply is sent.
+    /// A stopping server ends when everything appended is durable, every reply is sent, and whoever
+    /// it led can elect another.
     fn look_for_the_end(&mut self) {
         let Some(stop_by_ms) = self.stop_by_ms else { return };
         if self.parts.disk.queued_bytes() == 0 {
@@ -563,8 +565,11 @@ impl<C: Core, D: Disk> Server<C, D> {
             self.take_disk_reports();
             self.parts.clients.flush_dirty();
         }
-        let idle = self.parts.disk.queued_bytes() == 0 && !self.parts.clients.has_output();
+        let written = self.parts.disk.queued_bytes() == 0 && !self.parts.clients.has_output();
+        let idle = written && self.parts.core.is_idle();
         if self.end.is_none() && (idle || self.now.mono_ms >= stop_by_ms) {
+            self.step(Event::Stopped);
+            self.flush_peers();
             self.end = Some(End::Stopped);
         }
     }

@@ -1,11 +1,22 @@
 //! An ensemble of server processes on loopback.
 
+pub mod call;
+pub mod certificate;
+pub mod shared;
+mod client;
+pub mod load;
+pub mod compare;
+
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use zk_wire::{Code, Op};
 
+use certificate::Left;
+
 use crate::fixture::Conn;
+use crate::history::{self, Committed, Entry, History, Kind as Txn, Promises, Summary};
 use crate::raw::{Reply, new_session};
 use crate::server::{Kind, Options, Server, free_addresses};
 use crate::{record, words};
@@ -13,11 +24,16 @@ use crate::{record, words};
 /// How long an ensemble may take to find a leader. The machine may be busy.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What a server prints whose tree is not its leader's: ours, and Apache's.
+const MISMATCHES: [&str; 2] = ["digest_mismatch", "Digests are not matching"];
+
 /// Servers of one ensemble, the first with id 1.
 #[derive(Debug)]
 pub struct Ensemble {
     /// The processes.
     pub servers: Vec<Server>,
+    former: Vec<Left>,
+    ends: Vec<i64>,
 }
 
 impl Ensemble {
@@ -38,11 +54,56 @@ impl Ensemble {
             let mut options = Options::new(*kind).line("initLimit=10").line("syncLimit=5");
             options.config.extend(list.iter().cloned());
             options.config.extend(lines.iter().map(|line| (*line).to_owned()));
+            options.heap_mb = 256;
             let options = options.file("myid", format!("{}\n", at + 1).into_bytes());
             Server::spawn(options, places[at * 3])
         };
         let servers: Result<Vec<Server>, String> = kinds.iter().enumerate().map(start).collect();
-        Ok(Ensemble { servers: servers? })
+        Ok(Ensemble { servers: servers?, former: Vec::new(), ends: Vec::new() })
+    }
+
+    /// What a server has printed since it had printed `from` bytes.
+    pub fn printed(&self, at: usize, from: usize) -> String {
+        self.servers[at].output().get(from..).unwrap_or_default().to_owned()
+    }
+
+    /// Where a server keeps its data.
+    pub fn data_dir(&self, at: usize) -> PathBuf {
+        self.servers[at].home().join("data")
+    }
+
+    /// Starts a server again that was killed, and waits for nothing. What its log held is kept for
+    /// the end: the database may take its place.
+    pub fn respawn(&mut self, at: usize) {
+        self.servers[at].kill();
+        self.keep(at);
+        self.servers[at].respawn();
+    }
+
+    fn keep(&mut self, at: usize) {
+        let left = Left::of(&self.data_dir(at));
+        self.former.push(Left { former: true, ..left });
+    }
+
+    /// The test knows that nothing of its epoch behind this txn was committed.
+    pub fn set_end(&mut self, zxid: i64) {
+        self.ends.push(zxid);
+    }
+
+    /// Takes its history from a server that doesn't run: all but its id.
+    pub fn wipe(&mut self, at: usize) {
+        assert!(!self.servers[at].runs(), "the disk of a running server is wiped");
+        self.keep(at);
+        for name in ["zk-agent", "version-2"] {
+            let _ = std::fs::remove_dir_all(self.data_dir(at).join(name));
+        }
+    }
+
+    /// What the logs of the servers hold and have held; they should not run.
+    fn left(&mut self) -> Vec<Left> {
+        let dirs = (0..self.servers.len()).map(|at| self.data_dir(at));
+        let now: Vec<Left> = dirs.map(|dir| Left::of(&dir)).collect();
+        now.into_iter().chain(self.former.drain(..)).collect()
     }
 
     /// Where the clients of a server connect.
@@ -70,6 +131,34 @@ impl Ensemble {
                 panic!("{what} did not happen in {LIMIT:?}:\n{}", output.join("\n----\n"));
             }
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends all servers and holds what clients saw against the logs that are left.
+    ///
+    /// # Panics
+    /// When the logs contradict each other or the clients, or a server has found that its tree is
+    /// not its leader's.
+    pub fn judge(mut self, entries: Vec<Entry>, promises: &Promises) -> Summary {
+        self.servers.iter_mut().for_each(Server::kill);
+        for server in &self.servers {
+            let output = server.output();
+            let wrong = MISMATCHES.iter().any(|line| output.contains(line));
+            assert!(!wrong, "two trees are not the same:\n{output}");
+        }
+        let closes = load::closes(&entries);
+        let asked = |txn: &Committed| {
+            let refused = matches!(txn.kind, Txn::Refused(_));
+            !(refused && closes.contains(&(txn.session, txn.cxid)))
+        };
+        let mut txns = certificate::committed(&certificate::merge(&self.left(), &self.ends));
+        txns.retain(asked);
+        match history::check(&History { entries, txns }, promises) {
+            Ok(summary) => summary,
+            Err(found) => {
+                let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+                panic!("{} anomalies:\n{}", lines.len(), lines.join("\n"));
+            }
         }
     }
 

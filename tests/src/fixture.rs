@@ -53,7 +53,12 @@ impl Conn {
     pub fn with(address: SocketAddr, request: &ConnectRequest<'_>) -> Option<Conn> {
         let mut raw = Raw::try_open(address)?;
         let session = raw.handshake(request)?;
-        Some(Conn { raw, session, events: VecDeque::new(), next_xid: 1 })
+        Some(Conn::over(raw, session))
+    }
+
+    /// A session that was granted on this connection already.
+    pub fn over(raw: Raw, session: ConnectResponse) -> Conn {
+        Conn { raw, session, events: VecDeque::new(), next_xid: 1 }
     }
 
     /// The same session on a new connection; its `session_id` is 0 when it was refused.

@@ -36,13 +36,21 @@ impl Raw {
     /// Connects; `None` when the server refuses the connection at once.
     pub fn try_open(address: SocketAddr) -> Option<Raw> {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
-                stream.set_nodelay(true).ok()?;
-                Some(Raw { stream, input: Vec::new() })
-            }
+            Ok(stream) => Some(Raw::over(stream)),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
             Err(error) => panic!("the server listens: {error}"),
         }
+    }
+
+    /// Speaks over a connection that is there already.
+    pub fn over(stream: TcpStream) -> Raw {
+        let _ = stream.set_nodelay(true);
+        Raw { stream, input: Vec::new() }
+    }
+
+    /// Who is at the other end, as long as that is known.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
     }
 
     /// Sends bytes as they are. A peer that has gone is noticed when reading.

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::scratch::Scratch;
@@ -50,12 +51,15 @@ pub struct Options {
     pub files: Vec<(String, Vec<u8>)>,
     /// JVM properties, which our binary gets as `-Dname=value` in JVMFLAGS.
     pub properties: Vec<(String, String)>,
+    /// The JVM's heap in MiB; nothing to ours.
+    pub heap_mb: u32,
 }
 
 impl Options {
     /// The usual server of that kind.
     pub fn new(kind: Kind) -> Options {
-        Options { kind, config: Vec::new(), files: Vec::new(), properties: Vec::new() }
+        let (config, files, properties) = (Vec::new(), Vec::new(), Vec::new());
+        Options { kind, config, files, properties, heap_mb: 768 }
     }
 
     /// Adds a line of zoo.cfg.
@@ -246,7 +250,10 @@ impl Server {
                 .expect("a test can write its files");
         }
         let mut command = command(&self.options, &config)?;
-        let output = std::fs::File::create(self.home().join("output")).expect("a file");
+        // What it printed in former lives stays.
+        let mut open = std::fs::OpenOptions::new();
+        let output = open.create(true).append(true).open(self.home().join("output"));
+        let output = output.expect("a file");
         let errors = output.try_clone().expect("a file");
         command.current_dir(self.home()).stdin(Stdio::null()).stdout(output).stderr(errors);
         self.child = Some(command.spawn().map_err(|error| error.to_string())?);
@@ -297,7 +304,9 @@ pub fn command(options: &Options, config: &Path) -> Result<Command, String> {
         Kind::Apache(release) => {
             let class_path = tools::class_path(release)?;
             let mut command = guarded(Path::new("java"));
-            command.args(["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+            command.arg(format!("-Xmx{}m", options.heap_mb));
+            command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+            command.arg(format!("-Dlog4j2.configurationFile={}", log_settings(config)));
             command.arg("-Dzookeeper.admin.enableServer=false");
             command.args(options.properties.iter().map(|(k, v)| format!("-D{k}={v}")));
             command.arg("-cp").arg(class_path);
@@ -307,6 +316,17 @@ pub fn command(options: &Options, config: &Path) -> Result<Command, String> {
     };
     command.env_remove("ZK_TEST_TARGET");
     Ok(command)
+}
+
+/// Has the log of a genuine server printed, from INFO up; says where that is written.
+fn log_settings(config: &Path) -> String {
+    const TEXT: &str = r#"<Configuration status="WARN"><Appenders><Console name="C">
+<PatternLayout pattern="%d{ISO8601} %-5p [%t:%C{1}@%L] - %m%n"/></Console></Appenders>
+<Loggers><Root level="INFO"><AppenderRef ref="C"/></Root></Loggers></Configuration>
+"#;
+    let path = config.with_file_name("log4j2.xml");
+    std::fs::write(&path, TEXT).expect("a test can write its files");
+    path.display().to_string()
 }
 
 /// A command whose process ends when the test's thread does, however that ends.
@@ -357,18 +377,26 @@ pub fn built(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Loopback addresses that nobody listens on now, all different.
+/// Loopback addresses that nobody listens on now, all different. They lie below the ports that the
+/// kernel gives to connections, so that none is taken before a server listens on it.
 pub fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
-    let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
-    listeners.iter().map(address).collect()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut found: Vec<(SocketAddr, TcpListener)> = Vec::new();
+    while found.len() < count {
+        // Processes begin at different places, threads go on from each other.
+        let at = std::process::id().wrapping_mul(611) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = (10_000 + at % 22_000) as u16;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if let Ok(listener) = TcpListener::bind(address) {
+            found.push((address, listener));
+        }
+    }
+    found.into_iter().map(|(address, _)| address).collect()
 }
 
 /// A loopback address that nobody listens on now.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address")
+    free_addresses(1)[0]
 }
 
 fn serves(address: SocketAddr) -> bool {

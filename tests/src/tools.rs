@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Debian's server (package `libzookeeper-java`).
 const DEBIAN_JAR: &str = "/usr/share/java/zookeeper.jar";
 
+/// What prints its log (package `libslf4j-java`, which the server's needs).
+const DEBIAN_LOG_JAR: &str = "/usr/share/java/slf4j-simple.jar";
+
 /// The newest Apache release that a test can be held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
@@ -28,7 +31,9 @@ pub fn class_path(release: Release) -> Result<String, String> {
         return Err("java is not installed (package openjdk-17-jre-headless)".to_owned());
     }
     match release {
-        Release::Debian38 if Path::new(DEBIAN_JAR).exists() => Ok(DEBIAN_JAR.to_owned()),
+        Release::Debian38 if Path::new(DEBIAN_JAR).exists() => {
+            Ok(format!("{DEBIAN_JAR}:{DEBIAN_LOG_JAR}"))
+        }
         Release::Debian38 => Err(format!("{DEBIAN_JAR} is not there (package libzookeeper-java)")),
         Release::Apache39 => {
             let jars = peer_root().join("zk39");

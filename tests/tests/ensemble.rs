@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use zk_tests::ensemble::{Ensemble, try_create, word};
-use zk_tests::fixture::{Conn, sorted_strings};
+use zk_tests::fixture::{Conn, sorted_strings, stat_of};
 use zk_tests::server::Kind;
 use zk_tests::{record, tools};
 use zk_wire::{Code, Op};
@@ -114,4 +114,45 @@ fn without_a_quorum_nobody_is_served_and_operators_are_told() {
         ensemble.servers[at].respawn();
     }
     ensemble.wait_serving(3);
+}
+
+/// Goal: a write may be committed before the sync in front of it is confirmed; the answers come in
+/// order all the same, and a read between the two doesn't show the write.
+#[test]
+fn writes_behind_syncs_are_answered_in_order() {
+    let Some(mut ensemble) = three() else { return };
+    ensemble.wait_serving(3);
+    // Many at once, so that syncs come while others are being confirmed.
+    let mut conns: Vec<Conn> = (0..12).map(|at| Conn::open(ensemble.address(at % 3))).collect();
+    let path = |at: usize| format!("/s{at}");
+    for (at, conn) in conns.iter_mut().enumerate() {
+        conn.create(&path(at), 0);
+    }
+    for round in 0..100 {
+        let requests = |at: usize| {
+            let set = record::set_data(&path(at), Some(format!("{round}").as_bytes()), -1);
+            [
+                (Op::SYNC, record::path("/")),
+                (Op::EXISTS, record::path_watch(&path(at), false)),
+                (Op::SET_DATA, set),
+                (Op::SYNC, record::path("/")),
+                (Op::SYNC, record::path("/")),
+                (Op::EXISTS, record::path_watch(&path(at), false)),
+            ]
+        };
+        let ask = |(at, conn): (usize, &mut Conn)| -> Vec<i32> {
+            requests(at).iter().map(|(op, body)| conn.send(*op, body)).collect()
+        };
+        let sent: Vec<Vec<i32>> = conns.iter_mut().enumerate().map(ask).collect();
+        for (conn, sent) in conns.iter_mut().zip(&sent) {
+            let replies: Vec<_> = sent.iter().map(|_| conn.receive()).collect();
+            for (xid, reply) in sent.iter().zip(&replies) {
+                assert_eq!((reply.header.xid, reply.header.code), (*xid, Code::OK));
+            }
+            let zxids: Vec<i64> = replies.iter().map(|reply| reply.header.zxid.0).collect();
+            assert!(zxids.is_sorted() && zxids[1] < zxids[2], "{zxids:?}");
+            assert_eq!(stat_of(&replies[1].record).version, round);
+            assert_eq!(stat_of(&replies[5].record).version, round + 1);
+        }
+    }
 }

@@ -163,3 +163,38 @@ fn who_comes_back_disturbs_nobody() {
     };
     assert_eq!(before >> 32, after >> 32, "an epoch ended: {}", said(&ensemble));
 }
+
+/// Goal: a leader that is stopped answers what it was asked before, lets the others go on at once,
+/// and ends by itself.
+#[test]
+fn a_stopped_leader_answers_and_hands_over() {
+    let Some(mut ensemble) = three() else { return };
+    let leader = ensemble.wait_serving(3);
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let mut conns: Vec<Conn> = (0..3).map(|at| Conn::open(ensemble.address(at))).collect();
+    conns[leader].create("/w", 0);
+    for number in 0..200 {
+        let body = record::create(&format!("/w/{number}"), b"x", 0);
+        conns[leader].send(Op::CREATE, &body);
+    }
+    // The last of them is seen elsewhere: all of them were taken.
+    ensemble.wait_until("the last write", |_| {
+        conns[others[0]].call(Op::EXISTS, &record::path_watch("/w/199", false)).header.code
+            == Code::OK
+    });
+    let stopping = Instant::now();
+    signal(&ensemble, leader, "-TERM");
+    let took = first_write(&ensemble, &others, "/after");
+    println!("stopped leader: first write elsewhere after {} ms", took.as_millis());
+    for number in 0..200 {
+        let reply = conns[leader].receive();
+        assert_eq!(reply.header.code, Code::OK, "write {number}");
+    }
+    ensemble.wait_until("the end", |ensemble| !ensemble.servers[leader].runs());
+    assert!(stopping.elapsed() < Duration::from_secs(5), "it took {:?}", stopping.elapsed());
+    let said = ensemble.servers[leader].output();
+    assert!(said.contains("ensemble: handing over"), "{said}");
+    let mut conn = Conn::open(ensemble.address(others[1]));
+    conn.ok(Op::SYNC, &record::path("/"));
+    assert_eq!(conn.children("/w").len(), 200);
+}

@@ -102,6 +102,8 @@ pub struct Conn {
     pub says_read_only: bool,
     /// The order of answers. Empty: the next request is answered at once.
     pub waiting: VecDeque<Waiting>,
+    /// Syncs that were answered because of a write behind them, and will be confirmed all the same.
+    pub syncs_passed: u32,
     /// Bytes of the frames that wait, here or in the throttle.
     pub waiting_bytes: usize,
     /// Requests that wait in the throttle.
@@ -133,6 +135,7 @@ impl Conn {
             timeout_ms: 0,
             says_read_only: false,
             waiting: VecDeque::new(),
+            syncs_passed: 0,
             waiting_bytes: 0,
             stalled: 0,
             outstanding: 0,

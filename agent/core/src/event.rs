@@ -62,6 +62,12 @@ pub enum Event<'a> {
     SnapshotFailed,
     /// The operator or the shell asks for a snapshot now. Ignored while one runs.
     SnapshotWanted,
+    /// This server is about to stop: nothing new is begun. It should be stepped on until
+    /// [`Replica::is_idle`](crate::Replica::is_idle).
+    Stopping,
+    /// It stops: whoever it leads is let go, so that they elect another at once. It speaks to nobody
+    /// any more.
+    Stopped,
     /// A peer has connected to one of our ports.
     PeerAccepted {
         /// The connection.

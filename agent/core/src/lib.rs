@@ -20,6 +20,7 @@ pub mod session;
 pub mod request;
 pub mod conn;
 pub mod pending;
+pub mod history;
 pub mod load;
 pub mod event;
 pub mod zab;

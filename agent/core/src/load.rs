@@ -10,6 +10,7 @@ use zk_wire::request::AclList;
 use zk_wire::{Acl, StatPersisted, Zxid};
 
 use crate::config::Config;
+use crate::history::History;
 use crate::ids::Epochs;
 use crate::tree::snapshot::Assembly;
 use crate::tree::{DataTree, acl_table};
@@ -24,6 +25,8 @@ pub struct Recovered {
     pub sessions: BTreeMap<i64, i32>,
     /// The epochs that were promised; an ensemble's.
     pub epochs: Epochs,
+    /// The newest of the txns that stood above the snapshot, for learners; in an ensemble.
+    pub history: History,
     /// Txns that stood above the snapshot.
     pub txns_replayed: u64,
     /// Txns whose digest was not the tree's: the first, and how many.
@@ -43,6 +46,8 @@ pub struct Loader {
     replayed: u64,
     compare_from: Zxid,
     digest_enabled: bool,
+    /// The newest txns, in an ensemble.
+    recent: Option<History>,
     mismatches: Option<(Zxid, u64)>,
 }
 
@@ -62,6 +67,7 @@ impl Loader {
             replayed: 0,
             compare_from: Zxid::ZERO,
             digest_enabled: config.digest_enabled,
+            recent: config.ensemble.is_some().then(History::default),
             mismatches: None,
         }
     }
@@ -71,7 +77,8 @@ impl Loader {
         let mut config = Config { seed: self.seed, ..Config::default() };
         config.emulate_353_ttl = self.emulate_353;
         config.digest_enabled = self.digest_enabled;
-        *self = Loader::new(&config);
+        let recent = self.recent.take().map(|_| History::default());
+        *self = Loader { recent, ..Loader::new(&config) };
     }
 
     /// The next piece of one of our own snapshots.
@@ -129,6 +136,9 @@ impl Loader {
             return Err("the snapshot holds no root".to_owned());
         }
         self.tree.applied(zxid);
+        if let Some(recent) = &mut self.recent {
+            recent.reset(zxid);
+        }
         Ok(())
     }
 
@@ -148,6 +158,9 @@ impl Loader {
         self.replay(&txn.header, &txn.body);
         self.tree.applied(zxid);
         self.replayed += 1;
+        if let Some(recent) = &mut self.recent {
+            recent.push_replayed(zxid, bytes);
+        }
         if let Some(digest) = txn.digest {
             let differs = self.digest_enabled && digest != self.tree.digest();
             if differs && zxid >= self.compare_from {
@@ -215,7 +228,11 @@ impl Loader {
             }
         }
         self.tree.restore_quotas();
+        // A database that came by itself stands where its bringer says.
+        let last = self.tree.last_zxid();
+        let recent = self.recent.filter(|recent| recent.last() == last);
         Recovered {
+            history: recent.unwrap_or_else(|| History::new(last)),
             tree: self.tree,
             sessions: self.sessions,
             epochs: Epochs::default(),

@@ -12,6 +12,8 @@ pub trait Core: View {
     /// Tells what is about to be stepped: frames of some clients, a client's last one perhaps not
     /// whole.
     fn warm<'a>(&self, _clients: impl Iterator<Item = &'a [u8]>) {}
+    /// Whether nothing is under way that somebody waits for.
+    fn is_idle(&self) -> bool;
     /// When a `Tick` has something to do, `Now::mono_ms`.
     fn deadline(&self) -> i64;
 }

@@ -36,6 +36,7 @@ impl Replica {
             if let Some(us) = &mut self.ensemble {
                 us.history.push(entry.zxid, entry.txn(&bytes));
                 self.claim(&mut entry, &txn);
+                self.pass_syncs(now, entry.client, effects);
             }
             self.apply(now, &entry, &txn, effects, &mut opened);
         }

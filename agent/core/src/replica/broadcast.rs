@@ -84,18 +84,46 @@ impl Replica {
             let Some(zxid) = reached else { break };
             assert!(zxid <= logged, "{zxid} is acknowledged and was not proposed");
             self.committed = zxid;
+            let told = self.tell_synced(before, zxid, effects);
             if reconfig != Some(zxid) {
-                self.tell_committed(before, zxid, -1, effects);
+                self.tell_committed(told, zxid, -1, effects);
                 continue;
             }
             let leader = self.next_leader();
-            self.tell_committed(before, zxid, leader, effects);
+            self.tell_committed(told, zxid, leader, effects);
             self.apply_ready(now, effects);
             if !self.commit_members(now, leader, effects) {
                 return;
             }
         }
         self.apply_ready(now, effects);
+    }
+
+    /// Syncs of learners that came before the newest of these txns was proposed: the quorum that took
+    /// it confirms them. Apache's learners pair what comes with what they asked for in order, all
+    /// clients together, so a SYNC must stand between what was proposed before and behind it.
+    /// Returns the zxid up to which the learners were told.
+    fn tell_synced(&mut self, before: Zxid, zxid: Zxid, effects: &mut Effects) -> Zxid {
+        let mut told = before;
+        let Some(leader) = self.leader().filter(|leader| !leader.syncs.is_empty()) else {
+            return told;
+        };
+        let mut due = Vec::new();
+        leader.syncs.retain(|sync| match sync.from {
+            SyncFrom::Learner(peer) if sync.after < zxid => {
+                due.push((sync.after, peer));
+                false
+            }
+            _ => true,
+        });
+        for (after, peer) in due {
+            if after > told {
+                self.tell_committed(told, after, -1, effects);
+                told = after;
+            }
+            self.send_packet(peer, kind::SYNC, Zxid::ZERO, None, effects);
+        }
+        told
     }
 
     /// `leader`: who leads from then on, when it is a reconfig.
@@ -157,6 +185,10 @@ impl Replica {
         packet: &Packet<'_>,
         effects: &mut Effects,
     ) -> Taken {
+        if self.us().stops {
+            // Whoever leads next is asked.
+            return Ok(());
+        }
         let bad = |error: zk_wire::DecodeError| error.to_string();
         let mut reader = Reader::new(packet.data.ok_or("a request without a body")?);
         let session = reader.long("REQUEST.session").map_err(bad)?;

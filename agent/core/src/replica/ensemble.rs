@@ -9,15 +9,15 @@ use zk_wire::Zxid;
 use super::Replica;
 use crate::config::{EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects, Level};
+use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
 use crate::time::Now;
 use crate::zab::election::{Say, Standing, State, Vote};
-use crate::zab::history::History;
 use crate::zab::leader::Leader;
 use crate::zab::learner::Learner;
 use crate::zab::links::{Links, Wish};
-use crate::zab::notification;
 use crate::zab::packet::Packet;
+use crate::zab::{self, notification};
 use crate::zab::{Election, Known, Members, Sid};
 
 /// Connections of the quorum port that wait for this server to lead, at most.
@@ -52,6 +52,8 @@ pub(super) struct Ensemble {
     pub designated: Option<Sid>,
     pub epochs: Epochs,
     empty_disk: EmptyDisk,
+    /// It stops: nothing new is begun.
+    pub stops: bool,
     pub role: Role,
     pub election: Election,
     pub links: Links,
@@ -68,7 +70,8 @@ pub(super) struct Ensemble {
 
 impl Ensemble {
     /// Alone, before anything was said.
-    pub fn new(config: &EnsembleConfig, tick_ms: i32, epochs: Epochs, last: Zxid) -> Ensemble {
+    pub fn new(config: &EnsembleConfig, tick_ms: i32, found: (Epochs, History)) -> Ensemble {
+        let (epochs, history) = found;
         let tick_ms = i64::from(tick_ms.max(1));
         let committed = config.members.clone();
         let proposed = config.proposed.clone().filter(|next| next.version > committed.version);
@@ -80,11 +83,12 @@ impl Ensemble {
             designated: None,
             epochs,
             empty_disk: config.empty_disk,
+            stops: false,
             role: Role::Flushing,
             election: Election::new(config.me, config.settle_ms),
             links: Links::new(config.me, address),
             peers: BTreeMap::new(),
-            history: History::new(last),
+            history,
             tick_ms,
             init_ms: tick_ms * i64::from(config.init_ticks),
             sync_ms: tick_ms * i64::from(config.sync_ticks),
@@ -135,6 +139,7 @@ impl Replica {
     /// When the ensemble has something to do.
     pub(super) fn ensemble_deadline(&self) -> i64 {
         match &self.ensemble {
+            Some(us) if us.stops && matches!(us.role, Role::Flushing) => i64::MAX,
             Some(us) if matches!(us.role, Role::Flushing) && self.is_flushed() => 0,
             Some(us) => us.deadline_ms(),
             None => i64::MAX,
@@ -181,7 +186,7 @@ impl Replica {
         let flushed = self.is_flushed();
         let last = self.logged;
         let us = self.us();
-        if !flushed || !matches!(us.role, Role::Flushing) {
+        if !flushed || us.stops || !matches!(us.role, Role::Flushing) {
             return;
         }
         us.role = Role::Looking;
@@ -316,6 +321,34 @@ impl Replica {
         self.us().wishes = wishes;
         for (sid, payload) in heard {
             self.on_notification(now, sid, &payload, effects);
+        }
+    }
+
+    pub(super) fn on_stopping(&mut self, effects: &mut Effects) {
+        let Some(us) = &mut self.ensemble else { return };
+        us.stops = true;
+        if matches!(us.role, Role::Leading(_)) {
+            effects.log(Level::Info, "ensemble: handing over".to_owned());
+        }
+    }
+
+    pub(super) fn on_stopped(&mut self, now: Now, effects: &mut Effects) {
+        if self.ensemble.is_some() {
+            self.look(now, "this server stops", effects);
+        }
+    }
+
+    /// Whether nothing is under way that a client, here or elsewhere, waits for.
+    pub fn is_idle(&self) -> bool {
+        let Some(us) = &self.ensemble else { return self.pending.is_empty() };
+        match &us.role {
+            Role::Leading(leader) if leader.phase == zab::leader::Phase::Serving => {
+                self.pending.is_empty() && leader.syncs.is_empty()
+            }
+            Role::Learning(learner) if learner.serves() => {
+                learner.forwarded.is_empty() && learner.syncs.is_empty()
+            }
+            _ => true,
         }
     }
 

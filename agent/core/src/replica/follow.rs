@@ -212,6 +212,10 @@ impl Replica {
     /// A sync of a client is done: it is answered in its turn.
     pub(super) fn synced(&mut self, now: Now, id: ConnId, serial: u64, effects: &mut Effects) {
         let Some((id, conn)) = self.asker(Some((id, serial))) else { return };
+        if conn.syncs_passed > 0 {
+            conn.syncs_passed -= 1;
+            return;
+        }
         for waiting in &mut conn.waiting {
             if let Waiting::Sync(frame) = waiting {
                 let frame = std::mem::take(frame);
@@ -220,5 +224,32 @@ impl Replica {
             }
         }
         self.drain(now, id, effects);
+    }
+
+    /// A write is about to be applied, perhaps before the syncs in front of it are confirmed. A
+    /// quorum took its proposal after they came, which confirms them as well: they are answered, and
+    /// the reads between, while nothing of the write shows.
+    pub(super) fn pass_syncs(
+        &mut self,
+        now: Now,
+        client: Option<(ConnId, u64)>,
+        effects: &mut Effects,
+    ) {
+        let Some((id, conn)) = self.asker(client) else { return };
+        let before = conn.syncs_passed;
+        for waiting in &mut conn.waiting {
+            match waiting {
+                Waiting::Write => break,
+                Waiting::Sync(frame) => {
+                    let frame = std::mem::take(frame);
+                    *waiting = Waiting::Frame(frame);
+                    conn.syncs_passed += 1;
+                }
+                Waiting::Frame(_) | Waiting::Refused(..) => {}
+            }
+        }
+        if conn.syncs_passed > before {
+            self.drain(now, id, effects);
+        }
     }
 }

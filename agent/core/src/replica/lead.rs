@@ -316,6 +316,9 @@ impl Replica {
         let next = above.find(|zxid| *zxid > position);
         match (before, next) {
             (Some(before), Some(next)) if next.epoch() == position.epoch() => Way::Trunc(before),
+            // Nothing was written since the epoch of the learner's last txns: these are all it has
+            // too much.
+            (Some(before), None) if before.epoch() == position.epoch() => Way::Trunc(before),
             _ => Way::Snap,
         }
     }

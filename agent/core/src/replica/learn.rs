@@ -10,6 +10,7 @@ use super::Replica;
 use super::ensemble::{Role, Taken, Wants};
 use super::lead::base;
 use crate::effect::{Effect, Effects, Level};
+use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::time::Now;
@@ -186,7 +187,9 @@ impl Replica {
 
     fn promise(&mut self, current: i64, effects: &mut Effects) {
         // Who says that it has nothing is sent everything, and does not count for the quorum.
-        let counts = self.us().election.is_trusted() && !self.wants_database;
+        let us = self.us();
+        let trusted = us.epochs.current > 0 || us.election.is_trusted();
+        let counts = trusted && !self.wants_database;
         let last = if counts { self.logged } else { Zxid::NONE };
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Promised;
@@ -286,6 +289,7 @@ impl Replica {
     fn install(&mut self, now: Now, recovered: Recovered) {
         let last = recovered.tree.last_zxid();
         self.tree = recovered.tree;
+        let window = Some(recovered.history).filter(|history| history.last() == last);
         self.pending = Default::default();
         self.outstanding = Default::default();
         self.cache = Default::default();
@@ -293,7 +297,7 @@ impl Replica {
         self.history.clear();
         self.logged = last;
         self.committed = last;
-        self.us().history.reset(last);
+        self.us().history = window.unwrap_or_else(|| History::new(last));
         self.show_members(now);
     }
 

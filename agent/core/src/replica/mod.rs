@@ -123,10 +123,11 @@ impl Replica {
         }
         let logged = tree.last_zxid();
         let config_alone = config.ensemble.is_none();
+        let found = (recovered.epochs, recovered.history);
         let ensemble = config
             .ensemble
             .as_ref()
-            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, recovered.epochs, logged)));
+            .map(|told| Box::new(Ensemble::new(told, config.tick_ms, found)));
         let mut replica = Replica {
             watches: WatchTable::new(config.seed.rotate_left(32)),
             snapshot: upkeep::SnapshotDue::new(&config, &mut rng, recovered.txns_replayed),
@@ -181,6 +182,8 @@ impl Replica {
             Event::SnapshotTaken { zxid } => self.on_snapshot_taken(now, zxid, effects),
             Event::SnapshotFailed => self.on_snapshot_failed(now, effects),
             Event::SnapshotWanted => self.begin_snapshot(effects),
+            Event::Stopping => self.on_stopping(effects),
+            Event::Stopped => self.on_stopped(now, effects),
             other => self.on_peers(now, other, effects),
         }
         self.check();

@@ -4,7 +4,6 @@
 //! packet means what to whom, and where we differ from Apache's servers, stands in `docs/ZAB.md`.
 
 pub mod election;
-pub mod history;
 pub mod packet;
 pub mod kin;
 pub mod notification;

@@ -62,6 +62,16 @@ impl History {
         }
     }
 
+    /// Adds a txn of a log that is read back. One that does not follow the one before begins the
+    /// window anew.
+    pub fn push_replayed(&mut self, zxid: Zxid, txn: &[u8]) {
+        let last = self.last();
+        if zxid <= last || (zxid.epoch() == last.epoch() && zxid.0 != last.0 + 1) {
+            self.reset(Zxid(zxid.0 - 1));
+        }
+        self.push(zxid, txn);
+    }
+
     fn drop_oldest(&mut self) {
         if let Some((zxid, range)) = self.entries.pop_front() {
             self.before = zxid;

@@ -1,0 +1,170 @@
+//! What an ensemble has committed, from the logs that its members left behind.
+//!
+//! Reads files of stopped servers, ours and Apache's, and changes none.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use zk_agent::disk::apache::log::{LogReader, Next};
+use zk_agent::disk::apache::names::ApacheFiles;
+use zk_agent::disk::layout::list_segments;
+use zk_agent::disk::scan::{Part, scan_log};
+use zk_agent::disk::segment::Header;
+use zk_core::txn::{Body, Txn, TxnHeader};
+use zk_wire::{Code, Op, Reader};
+
+use crate::history::{Committed, Kind};
+
+/// Txns by zxid, as bytes.
+pub type Log = BTreeMap<i64, Vec<u8>>;
+
+fn read_apache(path: &Path, log: &mut Log) {
+    let file = File::open(path).expect("a log file");
+    // A file may have been begun and no more when its server was killed.
+    let Ok(mut reader) = LogReader::new(&file).expect("a log can be read") else { return };
+    while let Next::Record(record) = reader.next_record().expect("a log can be read") {
+        log.insert(record.zxid.0, record.txn.to_vec());
+    }
+}
+
+fn read_ours(dir: &Path, log: &mut Log) {
+    if !dir.is_dir() {
+        return;
+    }
+    let mut opened = Vec::new();
+    for (_, path) in list_segments(dir).expect("a directory of ours") {
+        let file = File::open(&path).expect("a segment");
+        match Header::read(&file).expect("a segment can be read") {
+            Ok(header) => opened.push((path, file, header)),
+            Err(_) => break,
+        }
+    }
+    let parts: Vec<Part<'_>> = opened
+        .iter()
+        .map(|(path, source, header)| Part { path, header: *header, source })
+        .collect();
+    let outcome = scan_log(&parts, None, &mut |_, _, zxid, txn| {
+        log.insert(zxid.0, txn.to_vec());
+        Ok(())
+    });
+    outcome.expect("our log is whole");
+}
+
+/// What a member left behind.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// What of its log is there.
+    pub log: Log,
+    /// Whether Apache's files are among it. That server keeps its log when it is sent the database
+    /// instead: there may be holes, and a tail that was never committed.
+    pub apache: bool,
+    /// Whether this is how it was once, and the end of it may have been cut since.
+    pub former: bool,
+}
+
+impl Left {
+    /// Reads a data directory: our segments, and Apache's files beside them.
+    pub fn of(data_dir: &Path) -> Left {
+        let mut log = Log::new();
+        let files = ApacheFiles::list(&data_dir.join("version-2")).expect("a directory");
+        for (_, path) in &files.logs {
+            read_apache(path, &mut log);
+        }
+        read_ours(&data_dir.join("zk-agent"), &mut log);
+        Left { log, apache: !files.logs.is_empty(), former: false }
+    }
+
+    /// The newest txn.
+    pub fn last(&self) -> i64 {
+        self.log.last_key_value().map_or(0, |(zxid, _)| *zxid)
+    }
+}
+
+/// All that was committed, from all members.
+///
+/// - `ends`: the last committed txns of epochs, as far as they are known otherwise. The logs of ours
+///   tell it too, when what came next stands behind it.
+///
+/// # Panics
+/// When two members have different bytes for one zxid, when one of ours kept what was never
+/// committed, or when a txn is nowhere.
+pub fn merge(members: &[Left], ends: &[i64]) -> Log {
+    let mut ends: BTreeMap<i64, i64> = ends.iter().map(|end| (epoch(*end), *end)).collect();
+    for member in members.iter().filter(|member| !member.apache) {
+        for (a, b) in member.log.keys().zip(member.log.keys().skip(1)) {
+            // The first of an epoch stands behind the last that was committed of the one before.
+            if epoch(*a) < epoch(*b) && *b as u32 == 1 {
+                let end = ends.entry(epoch(*a)).or_insert(*a);
+                *end = (*end).min(*a);
+            }
+        }
+    }
+    let mut all = Log::new();
+    for (at, member) in members.iter().enumerate() {
+        for (zxid, txn) in &member.log {
+            if ends.get(&epoch(*zxid)).is_some_and(|end| zxid > end) {
+                assert!(member.apache || member.former, "log {at} kept {zxid:#x}, never committed");
+                continue;
+            }
+            let known = all.entry(*zxid).or_insert_with(|| txn.clone());
+            assert!(same(known, txn), "log {at} has {zxid:#x} as {txn:x?}, another {known:x?}");
+        }
+    }
+    for (a, b) in all.keys().zip(all.keys().skip(1)) {
+        let next = if epoch(*a) == epoch(*b) { a + 1 } else { epoch(*b) << 32 | 1 };
+        assert_eq!(*b, next, "no member has {next:#x}");
+    }
+    all
+}
+
+fn epoch(zxid: i64) -> i64 {
+    zxid >> 32
+}
+
+/// The txns as the checker of histories wants them.
+pub fn committed(log: &Log) -> Vec<Committed> {
+    log.values().map(|bytes| entry(bytes)).collect()
+}
+
+fn entry(bytes: &[u8]) -> Committed {
+    let txn = Txn::decode(bytes).expect("a txn");
+    let header = txn.header;
+    let kind = match &txn.body {
+        Body::CreateSession(_) => Kind::Begin,
+        Body::CloseSession(_) => Kind::End,
+        Body::Error(code) => Kind::Refused(*code),
+        Body::Delete(path) if header.op == Op::DELETE_CONTAINER => Kind::Reaped(path.to_string()),
+        _ => failure(bytes).map_or(Kind::Write, Kind::Refused),
+    };
+    let (session, cxid) = (header.session, header.cxid);
+    Committed { zxid: header.zxid.0, session, cxid, time_ms: header.time_ms, kind }
+}
+
+/// Why a multi failed, when the txn is one that did.
+fn failure(bytes: &[u8]) -> Option<Code> {
+    let mut reader = Reader::new(bytes);
+    let header = TxnHeader::decode(&mut reader).expect("a txn has a header");
+    if header.op != Op::MULTI {
+        return None;
+    }
+    for _ in 0..reader.int("count").expect("a multi") {
+        let op = Op(reader.int("type").expect("a part"));
+        let part = reader.buffer("data").expect("a part").unwrap_or_default();
+        // An error is four bytes; see `same` for the others.
+        if let (Op::ERROR, Ok(code)) = (op, <[u8; 4]>::try_from(part)) {
+            let code = Code(i32::from_be_bytes(code));
+            if code != Code::OK && code != Code::RUNTIME_INCONSISTENCY {
+                return Some(code);
+            }
+        }
+    }
+    None
+}
+
+/// Whether two servers hold the same txn: the same bytes. But of a multi that failed, Apache's leader
+/// sends the parts as they were to who follows, and marked as errors to who catches up.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let head = TxnHeader::BYTES;
+    a == b || (a.len() == b.len() && a[..head] == b[..head] && failure(a).is_some())
+}

@@ -1,0 +1,111 @@
+//! Clients that read and write without pause, move between servers, and write down all that they
+//! ask for and are told.
+//!
+//! Threads with sessions of their own. They take every failure of a connection as what it is, and
+//! go on elsewhere; nothing is ever sent a second time. Who judges what they saw is `history`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::shared::Shared;
+pub use super::shared::{Plan, Use};
+use crate::history::{Entry, Event, Request};
+
+/// How long progress may take once everything that is needed for it is there.
+const PROGRESS_LIMIT: Duration = Duration::from_secs(60);
+
+/// Running clients; they end when this is dropped.
+#[derive(Debug)]
+pub struct Load {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Starts clients.
+    pub fn start(places: Vec<(SocketAddr, Use)>, plan: Plan) -> Load {
+        let shared = Arc::new(Shared::new(places));
+        let client = |number: usize| {
+            let mut client = Client::new(Arc::clone(&shared), number, &plan);
+            std::thread::spawn(move || client.run())
+        };
+        let threads = (0..plan.readers + plan.writers).map(client).collect();
+        Load { shared, threads }
+    }
+
+    /// Says how a server may be used from now on; who may not stay leaves soon.
+    pub fn set_use(&self, at: usize, usage: Use) {
+        self.shared.places[at].set_use(usage);
+    }
+
+    /// Writes that were acknowledged so far.
+    pub fn done(&self) -> u64 {
+        self.shared.done()
+    }
+
+    /// Waits until so many more writes were acknowledged; false when that takes too long.
+    pub fn progresses(&self, count: u64) -> bool {
+        let (wanted, deadline) = (self.done() + count, Instant::now() + PROGRESS_LIMIT);
+        while self.done() < wanted {
+            self.assert_sane();
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    /// A client ends before its time only by a panic.
+    fn assert_sane(&self) {
+        let ended = self.threads.iter().any(JoinHandle::is_finished);
+        assert!(!ended, "a client was told what no server may say");
+    }
+
+    /// Sends the clients away and waits until no connection is left; sessions stay.
+    pub fn pause(&self) {
+        self.shared.set_paused(true);
+        while self.shared.attached() > 0 {
+            self.assert_sane();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Lets them come again.
+    pub fn resume(&self) {
+        self.shared.set_paused(false);
+    }
+
+    /// Ends the clients; what they wrote down.
+    ///
+    /// # Panics
+    /// When one of them was told what no server may say.
+    pub fn finish(mut self) -> Vec<Entry> {
+        self.shared.stop();
+        for thread in self.threads.drain(..) {
+            thread.join().expect("a client was told what no server may say");
+        }
+        self.shared.take_entries()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The numbers of the closing requests, by session: a refused one is a txn of its own, and no write.
+pub fn closes(entries: &[Entry]) -> std::collections::BTreeSet<(i64, i32)> {
+    let close = |entry: &Entry| match entry.event {
+        Event::Invoke { session, cxid, request: Request::Close, .. } => Some((session, cxid)),
+        _ => None,
+    };
+    entries.iter().filter_map(close).collect()
+}
