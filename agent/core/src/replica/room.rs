@@ -229,7 +229,7 @@ impl Room {
                 let mut rest = &bytes[frames];
                 while let frame::Cut::Frame { length } = frame::cut(rest, usize::MAX) {
                     let header = ReplyHeader::decode(&mut Reader::new(&rest[4..4 + length]));
-                    if let Ok(header) = header.as_ref().map(Clone::clone)
+                    if let Ok(header) = header
                         && node.connected
                     {
                         node.answers.insert(header.xid, header.code);
