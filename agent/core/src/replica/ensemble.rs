@@ -275,6 +275,7 @@ impl Replica {
 
     fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
         effects.log(Level::Info, format!("ensemble: elected leader={leader}"));
+        self.us().links.forget_said();
         if leader == self.us().me {
             self.lead(now, effects);
         } else {

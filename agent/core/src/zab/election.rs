@@ -231,7 +231,9 @@ impl Election {
         if disk == EmptyDisk::Abstains || self.unheard(electorate).next().is_some() {
             return Vote { zxid: Zxid::NONE, ..own };
         }
-        let others = self.stood.values().copied().filter(|vote| vote.zxid != Zxid::NONE);
+        // What this server stood for before it lost its disk says nothing any more.
+        let others = self.stood.values().copied();
+        let others = others.filter(|vote| vote.zxid != Zxid::NONE && vote.leader != self.me);
         others.chain([own]).max_by_key(Vote::rank).expect("there is its own")
     }
 
