@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::scratch::Scratch;
@@ -376,18 +377,26 @@ pub fn built(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Loopback addresses that nobody listens on now, all different.
+/// Loopback addresses that nobody listens on now, all different. They lie below the ports that the
+/// kernel gives to connections, so that none is taken before a server listens on it.
 pub fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
-    let address = |listener: &TcpListener| listener.local_addr().expect("it is bound");
-    listeners.iter().map(address).collect()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut found: Vec<(SocketAddr, TcpListener)> = Vec::new();
+    while found.len() < count {
+        // Processes begin at different places, threads go on from each other.
+        let at = std::process::id().wrapping_mul(611) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = (10_000 + at % 22_000) as u16;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if let Ok(listener) = TcpListener::bind(address) {
+            found.push((address, listener));
+        }
+    }
+    found.into_iter().map(|(address, _)| address).collect()
 }
 
 /// A loopback address that nobody listens on now.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address")
+    free_addresses(1)[0]
 }
 
 fn serves(address: SocketAddr) -> bool {

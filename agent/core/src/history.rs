@@ -41,6 +41,11 @@ impl History {
         self.entries.back().map_or(self.before, |(zxid, _)| *zxid)
     }
 
+    /// The zxids, oldest first.
+    pub fn zxids(&self) -> impl DoubleEndedIterator<Item = Zxid> + '_ {
+        self.entries.iter().map(|(zxid, _)| *zxid)
+    }
+
     /// Adds a txn that was applied.
     pub fn push(&mut self, zxid: Zxid, txn: &[u8]) {
         let last = self.last();

@@ -170,7 +170,10 @@ impl Scan<'_, '_> {
             self.found.add(Rule::SessionOrder, text);
         }
         session.seen = session.seen.max(zxid);
-        session.heard_ms = session.heard_ms.max(Some(self.made[at].at_ms));
+        // Who is told that its session is gone was not heard in time.
+        if *reply != Reply::Failed(Code::SESSION_EXPIRED) {
+            session.heard_ms = session.heard_ms.max(Some(self.made[at].at_ms));
+        }
         self.late_watches(call.session, zxid);
         self.settle_watches(call.session, zxid);
         let ended = self.replayed.ends.get(&call.session).map(|(end, _)| *end);

@@ -1,11 +1,43 @@
 //! A simulated disk: what was written, what of it is durable, and what a crash leaves.
+//!
+//! The log is a list of txns, but what a loss of power leaves of it is decided by the server's own
+//! code: the records are laid out as in a segment, sectors are lost, and the log is scanned. The
+//! epochs, a published snapshot and a cut are there whole or not at all.
 
 use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
 
+use zk_agent::disk::record::{self, Kind};
+use zk_agent::disk::scan::{Part, scan_log};
+use zk_agent::disk::segment::{Header, RECORDS_START};
 use zk_core::{Config, Epochs, Loader, Recovered};
 use zk_wire::Zxid;
 
 use crate::rng::Rng;
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// What goes with the end of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// What was not handed to the operating system.
+    Process,
+    /// What was not synced, in part or whole, in any order.
+    Power,
+}
+
+/// A txn of the log.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    /// Its zxid.
+    pub zxid: Zxid,
+    /// The txn.
+    pub txn: Rc<[u8]>,
+    /// What was durable when it was written.
+    watermark: Zxid,
+}
 
 /// A snapshot that is on disk.
 #[derive(Clone, Debug)]
@@ -38,34 +70,49 @@ pub enum Done {
     Durable(Zxid),
     /// The epochs are.
     Epochs(Epochs),
-    /// The snapshot is.
-    Taken(Zxid),
-    /// The state was loaded anew.
-    Reloaded(Box<Recovered>),
+    /// The snapshot is; whether it stands in the place of everything else.
+    Taken(Zxid, bool),
+    /// The state was loaded anew, behind a cut.
+    Reloaded(Box<Recovered>, Option<Zxid>),
 }
 
 /// A disk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Disk {
-    log: Vec<(Zxid, Vec<u8>)>,
+    log: Vec<Logged>,
     durable: usize,
     epochs: Epochs,
     snapshots: Vec<Saved>,
     /// Work under way with the time at which it is done.
-    pub work: VecDeque<(i64, Work)>,
+    work: VecDeque<(i64, Work)>,
     writing: Option<(Saved, bool)>,
     /// The log does not begin at the first txn.
     begins_later: bool,
+    fails: bool,
+    salt: u64,
 }
 
 impl Disk {
+    /// An empty disk.
+    pub fn new(salt: u64) -> Disk {
+        Disk {
+            log: Vec::new(),
+            durable: 0,
+            epochs: Epochs::default(),
+            snapshots: Vec::new(),
+            work: VecDeque::new(),
+            writing: None,
+            begins_later: false,
+            fails: false,
+            salt: salt | 1,
+        }
+    }
+
     /// Appends a record; not durable before the next sync.
-    pub fn append(&mut self, zxid: Zxid, txn: &[u8]) {
-        let from = self.log_start();
-        let last = self.log[from..].last().map(|(zxid, _)| *zxid);
-        assert!(last.is_none_or(|last| zxid > last), "{zxid} behind {last:?}");
+    pub fn append(&mut self, zxid: Zxid, txn: Rc<[u8]>) {
         assert!(self.unpublished_from().is_none(), "{zxid} is appended behind a received database");
-        self.log.push((zxid, txn.to_vec()));
+        let watermark = self.durable.checked_sub(1).map_or(Zxid::ZERO, |at| self.log[at].zxid);
+        self.log.push(Logged { zxid, txn, watermark });
     }
 
     fn log_start(&self) -> usize {
@@ -89,10 +136,15 @@ impl Disk {
         writing.map(|(saved, _)| saved.log_from).chain(queued).min()
     }
 
+    /// When the first work is done.
+    pub fn next_ms(&self) -> i64 {
+        self.work.front().map_or(i64::MAX, |(at, _)| *at)
+    }
+
     /// Asks for a sync of everything that is appended.
     pub fn sync(&mut self, done_ms: i64) {
-        if let Some((zxid, _)) = self.log.last() {
-            let (zxid, count) = (*zxid, self.log.len());
+        if let Some(last) = self.log.last() {
+            let (zxid, count) = (last.zxid, self.log.len());
             self.push(done_ms, Work::Sync(count, zxid));
         }
     }
@@ -110,6 +162,17 @@ impl Disk {
     pub fn push(&mut self, done_ms: i64, work: Work) {
         let last = self.work.back().map_or(0, |(at, _)| *at);
         self.work.push_back((done_ms.max(last), work));
+    }
+
+    /// Whether the next sync will fail.
+    pub fn fail_next(&mut self, fails: bool) {
+        self.fails = fails;
+    }
+
+    /// Whether the work that is due fails.
+    pub fn fails_next(&mut self) -> bool {
+        let syncs = matches!(self.work.front(), Some((_, Work::Sync(..))));
+        syncs && std::mem::take(&mut self.fails)
     }
 
     /// Begins a snapshot.
@@ -136,18 +199,25 @@ impl Disk {
     /// Finishes the first work.
     pub fn finish(&mut self, config: &Config) -> Option<Done> {
         let (_, work) = self.work.pop_front()?;
-        Some(match work {
-            Work::Sync(count, zxid) => {
-                self.durable = self.durable.max(count);
-                Done::Durable(zxid)
-            }
-            Work::Epochs(epochs) => {
-                self.epochs = epochs;
-                Done::Epochs(epochs)
-            }
-            Work::Publish(saved, replaces) => {
-                let zxid = saved.zxid;
-                let mut saved = saved;
+        let done = match &work {
+            Work::Sync(_, zxid) => Some(Done::Durable(*zxid)),
+            Work::Epochs(epochs) => Some(Done::Epochs(*epochs)),
+            Work::Publish(saved, replaces) => Some(Done::Taken(saved.zxid, *replaces)),
+            Work::Reload(_) => None,
+        };
+        let cut = if let Work::Reload(cut) = &work { *cut } else { None };
+        self.take_effect(work);
+        Some(done.unwrap_or_else(|| {
+            let loaded = self.load(config).expect("what was written a moment ago is read");
+            Done::Reloaded(Box::new(loaded), cut)
+        }))
+    }
+
+    fn take_effect(&mut self, work: Work) {
+        match work {
+            Work::Sync(count, _) => self.durable = self.durable.max(count),
+            Work::Epochs(epochs) => self.epochs = epochs,
+            Work::Publish(mut saved, replaces) => {
                 if replaces {
                     self.snapshots.clear();
                     self.log.drain(..saved.log_from);
@@ -156,63 +226,193 @@ impl Disk {
                     saved.log_from = 0;
                 }
                 self.snapshots.push(saved);
-                Done::Taken(zxid)
             }
             Work::Reload(cut) => {
-                let older = self.snapshots.iter().any(|saved| Some(saved.zxid) <= cut);
-                let reaches = older || !self.begins_later;
-                if let Some(cut) = cut.filter(|_| reaches) {
-                    self.log.retain(|(zxid, _)| *zxid <= cut);
+                if let Some(cut) = cut.filter(|cut| self.reaches(*cut)) {
+                    self.log.retain(|logged| logged.zxid <= cut);
                     self.snapshots.retain(|saved| saved.zxid <= cut);
                     for saved in &mut self.snapshots {
                         saved.log_from = saved.log_from.min(self.log.len());
                     }
                 }
                 self.durable = self.log.len();
-                Done::Reloaded(Box::new(self.load(config)))
             }
-        })
+        }
     }
 
     /// What a start finds.
-    pub fn load(&self, config: &Config) -> Recovered {
+    ///
+    /// # Errors
+    /// Why the server does not start.
+    pub fn load(&self, config: &Config) -> Result<Recovered, String> {
         let mut loader = Loader::new(config);
         let newest = self.snapshots.last();
         if let Some(saved) = newest {
             for piece in &saved.pieces {
-                loader.piece(piece).expect("our own snapshot");
+                loader.piece(piece)?;
             }
-            loader.snapshot_end(saved.zxid).expect("our own snapshot");
+            loader.snapshot_end(saved.zxid)?;
         }
         let (from, above) = newest.map_or((0, Zxid::NONE), |saved| (saved.log_from, saved.zxid));
-        for (zxid, txn) in self.log[from..].iter().filter(|(zxid, _)| *zxid > above) {
-            loader.txn(*zxid, txn).expect("our own log");
+        for logged in self.log[from..].iter().filter(|logged| logged.zxid > above) {
+            loader.txn(logged.zxid, &logged.txn)?;
         }
         let mut recovered = loader.finish();
-        let zxids: Vec<Zxid> = self.log[from..].iter().map(|(zxid, _)| *zxid).collect();
-        let mismatches = recovered.mismatches;
-        assert_eq!(mismatches, None, "from {above}: a txn's digest is not the tree's: {zxids:?}");
         recovered.epochs = self.epochs;
-        recovered
+        Ok(recovered)
     }
 
-    /// The power goes, or the process: of what was not durable any prefix may be left.
-    pub fn crash(&mut self, rng: &mut Rng) {
-        let keep = self.durable + rng.below(self.log.len() - self.durable + 1);
-        self.log.truncate(keep);
-        self.durable = keep;
+    /// The process ends.
+    ///
+    /// # Errors
+    /// When recovery loses what was durable, invents something, or refuses an honest loss of power.
+    pub fn crash(&mut self, loss: Loss, rng: &mut Rng) -> Result<(), String> {
         self.writing = None;
-        if let Some((_, Work::Epochs(epochs))) = self.work.front()
+        self.fails = false;
+        let under_way = self.work.pop_front().map(|(_, work)| work);
+        self.work.clear();
+        match loss {
+            Loss::Process => {
+                let keep = self.durable + rng.below(self.log.len() - self.durable + 1);
+                self.log.truncate(keep);
+            }
+            Loss::Power => self.lose_power(rng)?,
+        }
+        self.durable = self.log.len();
+        // What was being written may be there, and is so whole.
+        if let Some(work @ (Work::Epochs(_) | Work::Publish(..) | Work::Reload(_))) = under_way
             && rng.one_in(2)
         {
-            self.epochs = *epochs;
+            self.take_effect(work);
         }
-        self.work.clear();
+        Ok(())
     }
 
-    /// Zxids and txns that are durable.
-    pub fn durable_log(&self) -> &[(Zxid, Vec<u8>)] {
+    /// The records from `from` on as they stand in a segment, and where each begins.
+    fn image(&self, from: usize) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = vec![0u8; RECORDS_START as usize];
+        let mut starts = Vec::new();
+        for logged in &self.log[from..] {
+            let start = bytes.len();
+            record::draft(&mut bytes, Kind::Txn, logged.zxid, &logged.txn);
+            record::seal(&mut bytes[start..], self.salt, start as u64, logged.watermark);
+            starts.push(start);
+        }
+        starts.push(bytes.len());
+        bytes.resize(bytes.len().next_multiple_of(SECTOR_BYTES) + SECTOR_BYTES, 0);
+        (bytes, starts)
+    }
+
+    /// What the server's own recovery finds in a segment.
+    fn scan(&self, from: usize, bytes: Vec<u8>) -> Result<usize, String> {
+        let size = bytes.len() as u64;
+        let header = Header { serial: 1, salt: self.salt, size, cluster: 1 };
+        let part = Part { path: Path::new("log"), header, source: &bytes };
+        let mut count = 0;
+        // What stands before is known: the records below are the newest ones of a longer log.
+        let base = from.checked_sub(1).map(|at| self.log[at].zxid);
+        let outcome = scan_log(&[part], base, &mut |_, _, zxid, txn| {
+            let wanted = self.log.get(from + count);
+            count += 1;
+            match wanted {
+                Some(logged) if logged.zxid == zxid && *logged.txn == *txn => Ok(()),
+                _ => Err(format!("{zxid} was never written there")),
+            }
+        });
+        outcome.map(|_| count).map_err(|error| error.to_string())
+    }
+
+    fn lose_power(&mut self, rng: &mut Rng) -> Result<(), String> {
+        if self.log.len() == self.durable {
+            return Ok(());
+        }
+        let from = self.durable.saturating_sub(3);
+        let (mut bytes, starts) = self.image(from);
+        let synced = starts[self.durable - from];
+        let mode = rng.below(4);
+        let cut = synced + rng.below(bytes.len() - synced);
+        for start in (synced - synced % SECTOR_BYTES..bytes.len()).step_by(SECTOR_BYTES) {
+            let lost = match mode {
+                0 => true,
+                1 => start > cut,
+                2 => rng.one_in(2),
+                _ => rng.one_in(8),
+            };
+            if lost {
+                // The sector is as it was at the last sync.
+                bytes[start.max(synced)..start + SECTOR_BYTES].fill(0);
+            }
+        }
+        if mode == 1 {
+            bytes[cut..].fill(0);
+        }
+        let durable = self.durable - from;
+        let found =
+            self.scan(from, bytes).map_err(|error| format!("a start is refused: {error}"))?;
+        if found < durable {
+            return Err(format!("{found} of {durable} durable records are found"));
+        }
+        self.log.truncate(from + found);
+        Ok(())
+    }
+
+    /// Turns a bit of a record that is known to be durable by a later one, and looks what recovery
+    /// makes of that. The disk itself stays as it is.
+    pub fn flip(&self, rng: &mut Rng) -> Option<Result<(), String>> {
+        let known = self.log.last()?.watermark;
+        let from = self.log.len().saturating_sub(12);
+        let below = self.log[from..].iter().filter(|logged| logged.zxid <= known).count();
+        if below == 0 {
+            return None;
+        }
+        let (mut bytes, starts) = self.image(from);
+        let (first, end) = (starts[0], starts[below]);
+        let bit = rng.below((end - first) * 8);
+        bytes[first + bit / 8] ^= 1 << (bit % 8);
+        let all = self.log.len() - from;
+        Some(match self.scan(from, bytes) {
+            Err(_) => Ok(()),
+            Ok(found) if found == all => Ok(()),
+            Ok(found) => Err(format!("bit {bit}: {found} of {all} records, and nothing is said")),
+        })
+    }
+
+    /// Txns of the log that are durable.
+    pub fn durable_log(&self) -> &[Logged] {
         &self.log[..self.durable]
+    }
+
+    /// All txns of the log.
+    pub fn log(&self) -> &[Logged] {
+        &self.log
+    }
+
+    /// The zxid that the newest snapshot stands at.
+    pub fn snapshot(&self) -> Option<Zxid> {
+        self.snapshots.last().map(|saved| saved.zxid)
+    }
+
+    /// Whether there is a state from which this zxid can be reached.
+    pub fn reaches(&self, zxid: Zxid) -> bool {
+        !self.begins_later || self.snapshots.iter().any(|saved| saved.zxid <= zxid)
+    }
+
+    /// Whether a snapshot stands above this zxid.
+    pub fn has_snapshot_above(&self, zxid: Zxid) -> bool {
+        self.snapshots.iter().any(|saved| saved.zxid > zxid)
+    }
+
+    /// The newest zxid that is durable, in the log or a snapshot.
+    pub fn durable_last(&self) -> Zxid {
+        let logged = self.durable_log().last().map_or(Zxid::ZERO, |logged| logged.zxid);
+        logged.max(self.snapshot().unwrap_or(Zxid::ZERO))
+    }
+
+    /// Whether a txn is durable, in the log or covered by a snapshot.
+    pub fn has(&self, zxid: Zxid) -> bool {
+        let log = self.durable_log();
+        self.snapshot().is_some_and(|saved| saved >= zxid)
+            || log.binary_search_by_key(&zxid, |logged| logged.zxid).is_ok()
     }
 
     /// The epochs that are durable.
@@ -222,6 +422,6 @@ impl Disk {
 
     /// A new, empty disk.
     pub fn wipe(&mut self) {
-        *self = Disk::default();
+        *self = Disk::new(self.salt.rotate_left(7));
     }
 }

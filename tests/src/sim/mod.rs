@@ -1,52 +1,38 @@
 //! A simulated ensemble: replicas, disks, a network and clients in one thread, from one seed.
 //!
 //! The same `Replica` as in the server, with the bytes that servers exchange. Faults come at random;
-//! what must hold is asserted after every step. Same seed, same run.
+//! what must hold ([`invariants`]) is looked at after every step, and what clients were told is held
+//! against the committed log at the end ([`mod@certificate`]). Same seed, same run. No clock, thread
+//! or file of this machine.
 
+pub mod plan;
+mod asks;
+mod mirror;
 pub mod client;
 pub mod disk;
+mod net;
+pub mod invariants;
+mod host;
+mod people;
+mod faults;
+pub mod certificate;
 mod run;
+pub mod trial;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use zk_core::{
-    Config, ConnId, Effect, Effects, EnsembleConfig, Event, Member, Members, Now, PeerId, Port,
-    Replica,
-};
-use zk_wire::Zxid;
+use zk_core::config::EmptyDisk;
+use zk_core::{Config, Effects, EnsembleConfig, Member, Members, Now, Replica};
 
 use crate::rng::Rng;
-use client::{Asked, Client};
-use disk::{Disk, Done, Work};
+use client::{Client, Recorder};
+use disk::Disk;
+use invariants::{Broken, Monitor};
+use net::{End, Net, Packet};
+pub use plan::{Fault, Plan};
 
-/// What a run is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Voters.
-    pub voters: usize,
-    /// Observers.
-    pub observers: usize,
-    /// Clients.
-    pub clients: usize,
-    /// Simulated time of the part with faults, in ms.
-    pub faults_ms: i64,
-    /// How often a fault comes, mean in ms.
-    pub fault_every_ms: usize,
-}
-
-impl Plan {
-    /// The plan of a seed: three servers mostly, up to five and two observers.
-    pub fn of(seed: u64) -> Plan {
-        let mut rng = Rng::new(seed ^ 0x5eed);
-        Plan {
-            voters: *rng.pick(&[1, 2, 3, 3, 3, 3, 3, 5, 5, 5]),
-            observers: *rng.pick(&[0, 0, 0, 1, 2]),
-            clients: 1 + rng.below(6),
-            faults_ms: 20_000,
-            fault_every_ms: *rng.pick(&[0, 300, 1_000, 1_000, 3_000]),
-        }
-    }
-}
+/// Lines of the trace that are kept.
+const TRACE_LINES: usize = 400;
 
 /// Faults that came, by kind.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +41,13 @@ pub struct Tally(pub BTreeMap<&'static str, u64>);
 impl Tally {
     fn count(&mut self, kind: &'static str) {
         *self.0.entry(kind).or_default() += 1;
+    }
+
+    /// Adds another tally.
+    pub fn add(&mut self, other: &Tally) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(kind).or_default() += count;
+        }
     }
 }
 
@@ -67,63 +60,50 @@ struct Server {
     next_conn: u32,
     /// It hears nothing and does nothing until then.
     paused_until_ms: i64,
+    /// What came meanwhile.
+    held: VecDeque<(End, Packet)>,
     restart_at_ms: Option<i64>,
     boots: u64,
-}
-
-/// One end of a connection between servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct End {
-    server: usize,
-    boot: u64,
-    peer: PeerId,
-}
-
-#[derive(Debug)]
-enum Packet {
-    Accepted(Port),
-    Connected,
-    Bytes(Vec<u8>),
-    Drained,
-    Closed,
-    ToServer(u32, Vec<u8>),
-    ToClient(usize, Vec<u8>),
-    ClientClosed(usize),
+    /// How far its wall clock is from the others'.
+    wall_ms: i64,
+    /// When the replica wants a tick.
+    due_ms: i64,
+    /// Its process ends behind so many more effects.
+    dies_behind: Option<usize>,
+    disk_full_until_ms: i64,
+    disk_slow_until_ms: i64,
 }
 
 /// Everything.
 pub struct World {
     plan: Plan,
-    now: Now,
+    seed: u64,
+    now_ms: i64,
     rng: Rng,
     servers: Vec<Server>,
     clients: Vec<Client>,
-    /// What is on its way: time and order, to whom, what.
-    flying: BTreeMap<(i64, u64), (End, Packet)>,
-    order: u64,
-    links: BTreeMap<End, End>,
-    /// The time of the last packet in each direction: streams keep their order.
-    last: BTreeMap<End, i64>,
-    cut: BTreeSet<(usize, usize)>,
-    /// Ends that lost bytes.
-    deaf: BTreeSet<End>,
-    next_accepted: u64,
+    net: Net,
     effects: Effects,
-    /// Content of every txn ever logged, by zxid.
-    txns: BTreeMap<Zxid, Vec<u8>>,
-    /// Digest of every state that was ever served.
-    digests: BTreeMap<Zxid, u64>,
-    leaders: BTreeMap<i64, usize>,
+    /// What must hold.
+    pub monitor: Monitor,
+    /// What clients did and saw.
+    pub record: Recorder,
+    next_fault_ms: i64,
+    /// Servers that a rolling restart has still to take.
+    rolling: VecDeque<usize>,
     /// What happened, newest last.
     pub trace: VecDeque<String>,
     /// Faults.
     pub tally: Tally,
     /// Print everything.
     pub verbose: bool,
+    /// Changes with everything that happens: the same for the same run.
+    pub fingerprint: u64,
     steps: u64,
 }
 
-fn config(plan: &Plan, server: usize, seed: u64) -> Config {
+/// The members of a plan.
+pub fn members(plan: &Plan) -> Members {
     let member = |number: usize| Member {
         quorum: vec![(format!("host{number}"), 2888)],
         election: vec![(format!("host{number}"), 3888)],
@@ -131,22 +111,32 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
     };
     let count = plan.voters + plan.observers;
     let servers = (1..=count).map(|number| (number as i64, member(number))).collect();
-    let members = Members { servers, text: "version=0".to_owned(), ..Members::default() };
+    let mut members = Members { servers, text: "version=0".to_owned(), ..Members::default() };
+    if plan.groups {
+        let voters = 1..=plan.voters as i64;
+        members.groups = voters.map(|sid| (sid, (sid - 1) / 2)).collect();
+    }
+    members
+}
+
+fn config(plan: &Plan, server: usize, seed: u64) -> Config {
     Config {
         session_tag: (server + 1) as u8,
         seed: seed ^ server as u64,
         tick_ms: 1000,
         session_timeout_min_ms: 2_000,
         session_timeout_max_ms: 20_000,
-        snapshot_txns: 60,
+        snapshot_txns: plan.snapshot_txns,
+        container_check_ms: 7_000,
+        container_never_used_ms: 9_000,
         ensemble: Some(EnsembleConfig {
             me: server as i64 + 1,
-            members,
+            members: members(plan),
             proposed: None,
             init_ticks: 10,
             sync_ticks: 5,
             settle_ms: 25,
-            empty_disk: zk_core::EmptyDisk::Asks,
+            empty_disk: if plan.wipes { EmptyDisk::Asks } else { EmptyDisk::Votes },
         }),
         ..Config::default()
     }
@@ -155,47 +145,52 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
 impl World {
     /// Servers that are about to start, on empty disks.
     pub fn new(plan: Plan, seed: u64) -> World {
-        let mut world = World {
-            plan,
-            now: Now { mono_ms: 1, wall_ms: 1_700_000_000_000 },
+        let last = plan.clients - 1;
+        let clients = (0..plan.clients).map(|number| {
+            Client::new(number, plan.timeout_ms, plan.mirrors && number == last && last > 0)
+        });
+        let server = |number| Server {
+            config: config(&plan, number, seed),
+            replica: None,
+            disk: Disk::new(seed ^ (number as u64) << 32),
+            serving: false,
+            conns: BTreeMap::new(),
+            next_conn: 0,
+            paused_until_ms: 0,
+            held: VecDeque::new(),
+            restart_at_ms: Some(1),
+            boots: 0,
+            wall_ms: 1_700_000_000_000,
+            due_ms: i64::MAX,
+            dies_behind: None,
+            disk_full_until_ms: 0,
+            disk_slow_until_ms: 0,
+        };
+        let count = plan.voters + plan.observers;
+        World {
+            seed,
+            now_ms: 1,
             rng: Rng::new(seed),
-            servers: Vec::new(),
-            clients: (0..plan.clients).map(Client::new).collect(),
-            flying: BTreeMap::new(),
-            order: 0,
-            links: BTreeMap::new(),
-            last: BTreeMap::new(),
-            cut: BTreeSet::new(),
-            deaf: BTreeSet::new(),
-            next_accepted: PeerId::ACCEPTED,
+            clients: clients.collect(),
+            servers: (0..count).map(server).collect(),
+            net: Net::new(plan.late_one_in),
             effects: Effects::new(),
-            txns: BTreeMap::new(),
-            digests: BTreeMap::new(),
-            leaders: BTreeMap::new(),
+            monitor: Monitor::new(members(&plan), count),
+            record: Recorder::default(),
+            next_fault_ms: i64::MAX,
+            rolling: VecDeque::new(),
             trace: VecDeque::new(),
             tally: Tally::default(),
             verbose: false,
+            fingerprint: seed,
             steps: 0,
-        };
-        for number in 0..plan.voters + plan.observers {
-            world.servers.push(Server {
-                config: config(&plan, number, seed),
-                replica: None,
-                disk: Disk::default(),
-                serving: false,
-                conns: BTreeMap::new(),
-                next_conn: 0,
-                paused_until_ms: 0,
-                restart_at_ms: Some(1),
-                boots: 0,
-            });
+            plan,
         }
-        world
     }
 
     /// Simulated time, in ms.
     pub fn now_ms(&self) -> i64 {
-        self.now.mono_ms
+        self.now_ms
     }
 
     /// Steps of replicas.
@@ -203,321 +198,80 @@ impl World {
         self.steps
     }
 
-    fn note(&mut self, line: String) {
-        let line = format!("{:>8} {line}", self.now.mono_ms);
+    fn now_of(&self, server: usize) -> Now {
+        Now { mono_ms: self.now_ms, wall_ms: self.servers[server].wall_ms + self.now_ms }
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        let line = format!("{:>8} {}", self.now_ms, line());
         if self.verbose {
             println!("{line}");
         }
-        self.trace.push_back(line);
-        if self.trace.len() > 400 {
+        if self.trace.len() >= TRACE_LINES {
             self.trace.pop_front();
         }
+        self.trace.push_back(line);
     }
 
-    fn send(&mut self, from: Option<End>, to: End, packet: Packet) {
-        let delay = 1 + if self.rng.one_in(20) { self.rng.below(80) } else { self.rng.below(3) };
-        let mut at = self.now.mono_ms + delay as i64;
-        if from.is_some() {
-            let last = self.last.entry(to).or_insert(0);
-            at = at.max(*last);
-            *last = at;
-        }
-        self.order += 1;
-        self.flying.insert((at, self.order), (to, packet));
+    fn mix(&mut self, word: u64) {
+        self.fingerprint =
+            (self.fingerprint ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
 
-    fn start(&mut self, server: usize) {
-        let state = &mut self.servers[server];
-        state.boots += 1;
-        state.restart_at_ms = None;
-        let recovered = state.disk.load(&state.config);
-        let epochs = recovered.epochs;
-        let last = recovered.tree.last_zxid();
-        state.replica = Some(Replica::new(state.config.clone(), recovered, self.now));
-        self.note(format!("S{} starts {epochs:?} {last}", server + 1));
-        self.step(server, Event::Tick);
-    }
-
-    /// The process ends; the disk keeps what is durable, and perhaps more.
-    pub fn crash(&mut self, server: usize) {
-        if self.servers[server].replica.take().is_none() {
-            return;
-        }
-        self.note(format!("S{} crashes", server + 1));
-        let state = &mut self.servers[server];
-        state.serving = false;
-        state.disk.crash(&mut self.rng);
-        let boot = state.boots;
-        let clients: Vec<usize> = std::mem::take(&mut state.conns).into_values().collect();
-        for client in clients {
-            self.clients[client].disconnected();
-        }
-        let gone: Vec<(End, End)> = self
-            .links
-            .iter()
-            .filter(|(end, _)| end.server == server && end.boot == boot)
-            .map(|(end, other)| (*end, *other))
-            .collect();
-        for (end, other) in gone {
-            self.links.remove(&end);
-            self.send(Some(end), other, Packet::Closed);
+    /// Ends the run when something does not hold.
+    fn hold<T>(&self, held: Result<T, Broken>) -> T {
+        match held {
+            Ok(value) => value,
+            Err(broken) => self.fail(broken),
         }
     }
 
-    fn step(&mut self, server: usize, event: Event<'_>) {
-        let Some(mut replica) = self.servers[server].replica.take() else { return };
-        let mut effects = std::mem::take(&mut self.effects);
-        replica.step(self.now, event, &mut effects);
-        self.steps += 1;
-        self.servers[server].replica = Some(replica);
-        self.carry_out(server, &effects);
-        effects.clear();
-        self.effects = effects;
-        self.check(server);
+    fn fail(&self, broken: Broken) -> ! {
+        let Broken { name, text } = broken;
+        let (seed, step, now_ms) = (self.seed, self.steps, self.now_ms);
+        panic!("{name}: seed {seed}, step {step}, at {now_ms} ms: {text}");
     }
 
-    fn disk_ms(&mut self) -> i64 {
-        let slow = self.rng.one_in(30);
-        self.now.mono_ms + if slow { self.rng.below(200) } else { 1 + self.rng.below(4) } as i64
-    }
-
-    fn carry_out(&mut self, server: usize, effects: &Effects) {
-        let boot = self.servers[server].boots;
-        let bytes = &effects.bytes;
-        for effect in &effects.list {
-            let end = |peer: PeerId| End { server, boot, peer };
-            match effect {
-                Effect::Dial { peer, addresses, port } => {
-                    self.dial(end(*peer), addresses, *port);
+    /// The next ms at which something happens.
+    fn next_ms(&self) -> i64 {
+        let mut at = self.net.next_ms().min(self.next_fault_ms);
+        for server in &self.servers {
+            let own = match &server.replica {
+                None => server.restart_at_ms.unwrap_or(i64::MAX),
+                Some(_) => {
+                    let disk_ms = server.disk.next_ms().max(server.disk_full_until_ms);
+                    let full_ms = match server.disk_full_until_ms {
+                        0 => i64::MAX,
+                        until_ms => until_ms,
+                    };
+                    let held_ms = if server.held.is_empty() { i64::MAX } else { 0 };
+                    let due_ms = disk_ms.min(server.due_ms).min(full_ms).min(held_ms);
+                    due_ms.max(server.paused_until_ms)
                 }
-                Effect::SendPeer { peer, bytes: range } => {
-                    if let Some(other) = self.links.get(&end(*peer)).copied() {
-                        let mut rest = &bytes[range.clone()];
-                        // Cut anywhere, as a stream is.
-                        while !rest.is_empty() {
-                            let count = 1 + self.rng.below(rest.len().min(4000));
-                            let (now, later) = rest.split_at(count);
-                            self.send(Some(end(*peer)), other, Packet::Bytes(now.to_vec()));
-                            rest = later;
-                        }
-                        self.send(None, end(*peer), Packet::Drained);
-                    }
-                }
-                Effect::ClosePeer { peer } => {
-                    if let Some(other) = self.links.remove(&end(*peer)) {
-                        self.send(Some(end(*peer)), other, Packet::Closed);
-                    }
-                }
-                Effect::Send { conn, frames } => {
-                    if let Some(client) = self.servers[server].conns.get(&conn.0).copied() {
-                        let to = End { server, boot, peer: PeerId(u64::from(conn.0)) };
-                        let packet = Packet::ToClient(client, bytes[frames.clone()].to_vec());
-                        self.send(
-                            Some(to),
-                            End { peer: PeerId(u64::MAX - client as u64), ..to },
-                            packet,
-                        );
-                    }
-                }
-                Effect::Close { conn } => {
-                    if let Some(client) = self.servers[server].conns.get(&conn.0).copied() {
-                        let to = End { server, boot, peer: PeerId(u64::from(conn.0)) };
-                        let other = End { peer: PeerId(u64::MAX - client as u64), ..to };
-                        self.send(Some(to), other, Packet::ClientClosed(client));
-                    }
-                }
-                Effect::Serve { on } => {
-                    self.servers[server].serving = *on;
-                    self.note(format!("S{} serves={on}", server + 1));
-                }
-                Effect::Log { line, .. } => self.note(format!("S{} {line}", server + 1)),
-                Effect::Pause { .. } | Effect::Resume { .. } => {}
-                of_disk => self.carry_out_on_disk(server, of_disk, bytes),
+            };
+            at = at.min(own);
+        }
+        for client in &self.clients {
+            at = at.min(client.next_ms);
+            if client.waits() > 0 {
+                at = at.min(client.patience_ms + 1);
             }
         }
-        self.flush(server);
+        at.max(self.now_ms + 1)
     }
 
-    fn carry_out_on_disk(&mut self, server: usize, effect: &Effect, bytes: &[u8]) {
-        match effect {
-            Effect::Append { zxid, txn } => {
-                let txn = &bytes[txn.clone()];
-                let known = self.txns.entry(*zxid).or_insert_with(|| txn.to_vec());
-                assert_eq!(known, txn, "zxid {zxid} has two contents");
-                self.servers[server].disk.append(*zxid, txn);
-            }
-            Effect::SaveEpochs { epochs } => {
-                self.flush(server);
-                let at = self.disk_ms();
-                self.servers[server].disk.push(at, Work::Epochs(*epochs));
-            }
-            Effect::Reload { cut } => {
-                self.flush(server);
-                let at = self.disk_ms();
-                self.servers[server].disk.push(at, Work::Reload(*cut));
-            }
-            Effect::SnapshotBegin { zxid, replaces } => {
-                self.flush(server);
-                self.servers[server].disk.begin_snapshot(*zxid, *replaces);
-            }
-            Effect::SnapshotAbandon => self.servers[server].disk.abandon_snapshot(),
-            Effect::SnapshotBytes { piece, last } => {
-                let at = self.disk_ms();
-                let disk = &mut self.servers[server].disk;
-                disk.snapshot_piece(&bytes[piece.clone()], *last, at);
-            }
-            // Durable at once: the contract is "before anything that is asked for behind it".
-            Effect::MembersProposed { members } => {
-                let told = self.servers[server].config.ensemble.as_mut();
-                told.expect("it is in an ensemble").proposed = Some((**members).clone());
-            }
-            Effect::MembersInForce { members } => {
-                let told = self.servers[server].config.ensemble.as_mut();
-                told.expect("it is in an ensemble").members = (**members).clone();
-            }
-            other => unreachable!("{other:?} is not the disk's"),
-        }
-    }
-
-    fn flush(&mut self, server: usize) {
-        if self.servers[server].disk.wants_sync() {
-            let at = self.disk_ms();
-            self.servers[server].disk.sync(at);
-        }
-    }
-
-    fn dial(&mut self, from: End, addresses: &[(String, u16)], port: Port) {
-        let host = addresses.first().map_or("", |(host, _)| host);
-        let number: Option<usize> = host.strip_prefix("host").and_then(|n| n.parse().ok());
-        let Some(number) = number else { return self.send(None, from, Packet::Closed) };
-        let to = number - 1;
-        let up = self.servers[to].replica.is_some();
-        if !up || self.cut.contains(&(from.server, to)) || self.cut.contains(&(to, from.server)) {
-            return self.send(None, from, Packet::Closed);
-        }
-        self.next_accepted += 1;
-        let boot = self.servers[to].boots;
-        let other = End { server: to, boot, peer: PeerId(self.next_accepted) };
-        self.links.insert(from, other);
-        self.links.insert(other, from);
-        self.send(Some(from), other, Packet::Accepted(port));
-        self.send(Some(other), from, Packet::Connected);
-    }
-
-    fn deliver(&mut self, to: End, packet: Packet) {
-        if let Packet::ToClient(client, bytes) = &packet {
-            let conn = self.clients[*client].at;
-            let still = conn.is_some_and(|(server, _)| server == to.server);
-            if still
-                && self.servers[to.server].boots == to.boot
-                && self.clients[*client].take(bytes)
-            {
-                self.disconnect(*client);
-            }
-            return;
-        }
-        if let Packet::ClientClosed(client) = packet {
-            if self.clients[client].at.is_some_and(|(server, _)| server == to.server) {
-                self.disconnect(client);
-            }
-            return;
-        }
-        let server = &self.servers[to.server];
-        if server.boots != to.boot || server.replica.is_none() {
-            return;
-        }
-        if server.paused_until_ms > self.now.mono_ms {
-            let at = server.paused_until_ms;
-            self.order += 1;
-            self.flying.insert((at, self.order), (to, packet));
-            return;
-        }
-        if let Packet::ToServer(conn, frame) = packet {
-            if server.conns.contains_key(&conn) {
-                let conn = ConnId(conn);
-                self.step(to.server, Event::ClientRequest { conn, frame: &frame });
-            }
-            return;
-        }
-        let peer = to.peer;
-        let linked = self.links.get(&to).copied();
-        match packet {
-            Packet::Closed => {
-                self.links.remove(&to);
-                self.step(to.server, Event::PeerClosed { peer });
-            }
-            _ if linked.is_none() => {}
-            Packet::Accepted(port) => self.step(to.server, Event::PeerAccepted { peer, port }),
-            Packet::Connected => self.step(to.server, Event::PeerConnected { peer }),
-            Packet::Bytes(bytes) => {
-                let from = linked.map_or(0, |other| other.server);
-                // A stream has no holes: once bytes are lost nothing more comes through.
-                if self.cut.contains(&(from, to.server)) {
-                    self.deaf.insert(to);
+    /// Goes to the next thing that happens, but not beyond `until_ms`.
+    pub fn advance(&mut self, until_ms: i64) {
+        self.now_ms = self.next_ms().min(until_ms);
+        self.record.now_ms = self.now_ms;
+        for server in 0..self.servers.len() {
+            if self.servers[server].paused_until_ms <= self.now_ms {
+                for (to, packet) in std::mem::take(&mut self.servers[server].held) {
+                    self.deliver(to, packet);
                 }
-                if self.deaf.contains(&to) {
-                    return;
-                }
-                self.step(to.server, Event::PeerBytes { peer, bytes: &bytes });
-            }
-            Packet::Drained => self.step(to.server, Event::PeerDrained { peer }),
-            _ => unreachable!("handled above"),
-        }
-    }
-
-    fn disconnect(&mut self, client: usize) {
-        if let Some((server, conn)) = self.clients[client].at {
-            self.clients[client].disconnected();
-            if self.servers[server].conns.remove(&conn).is_some() {
-                self.step(server, Event::ClientClosed { conn: ConnId(conn) });
             }
         }
-    }
-
-    fn drive_client(&mut self, number: usize) {
-        let now_ms = self.now.mono_ms;
-        let client = &mut self.clients[number];
-        if client.asked != Asked::Nothing && now_ms > client.patience_ms {
-            return self.disconnect(number);
-        }
-        if client.asked != Asked::Nothing || now_ms < client.next_ms {
-            return;
-        }
-        client.next_ms = now_ms + 1 + self.rng.below(40) as i64;
-        client.patience_ms = now_ms + 4_000;
-        let Some((server, conn)) = client.at else {
-            let server = self.rng.below(self.servers.len());
-            let state = &mut self.servers[server];
-            if state.replica.is_none() || !state.serving {
-                return;
-            }
-            state.next_conn += 1;
-            let conn = state.next_conn;
-            state.conns.insert(conn, number);
-            let boot = state.boots;
-            self.clients[number].at = Some((server, conn));
-            let frame = self.clients[number].connect();
-            let peer = std::net::IpAddr::from([10, 0, 0, number as u8]);
-            self.step(server, Event::ClientOpened { conn: ConnId(conn), peer });
-            let to = End { server, boot, peer: PeerId(u64::from(conn)) };
-            return self.send(Some(to), to, Packet::ToServer(conn, frame));
-        };
-        let frame = client.ask(&mut self.rng);
-        let boot = self.servers[server].boots;
-        let to = End { server, boot, peer: PeerId(u64::from(conn)) };
-        self.send(Some(to), to, Packet::ToServer(conn, frame));
-    }
-
-    /// One ms.
-    fn tick(&mut self) {
-        self.now.mono_ms += 1;
-        self.now.wall_ms += 1;
-        let now_ms = self.now.mono_ms;
-        while let Some(entry) = self.flying.first_entry() {
-            if entry.key().0 > now_ms {
-                break;
-            }
-            let (to, packet) = entry.remove();
+        while let Some((to, packet)) = self.net.pop(self.now_ms) {
             self.deliver(to, packet);
         }
         for server in 0..self.servers.len() {
@@ -528,55 +282,23 @@ impl World {
         }
     }
 
-    fn tick_server(&mut self, server: usize) {
-        let now = self.now;
-        let state = &mut self.servers[server];
-        if state.replica.is_none() {
-            if state.restart_at_ms.is_some_and(|at| now.mono_ms >= at) {
-                self.start(server);
-            }
-            return;
-        }
-        if state.paused_until_ms > now.mono_ms {
-            return;
-        }
-        while self.servers[server].disk.work.front().is_some_and(|(at, _)| *at <= now.mono_ms) {
-            let state = &mut self.servers[server];
-            let Some(done) = state.disk.finish(&state.config) else { break };
-            match done {
-                Done::Durable(zxid) => self.step(server, Event::Durable { zxid }),
-                Done::Epochs(epochs) => self.step(server, Event::EpochsSaved { epochs }),
-                Done::Taken(zxid) => self.step(server, Event::SnapshotTaken { zxid }),
-                Done::Reloaded(recovered) => {
-                    self.step(server, Event::Reloaded { recovered: &mut Some(recovered) });
-                }
-            }
-        }
-        let Some(replica) = &self.servers[server].replica else { return };
-        if replica.deadline(now) <= now.mono_ms {
-            self.step(server, Event::Tick);
-        }
-        let Some(replica) = &self.servers[server].replica else { return };
-        if replica.snapshot_runs() {
-            self.step(server, Event::SnapshotSlice { bytes_max: 2_000 });
+    /// Lets so much time pass, without faults.
+    pub fn pass(&mut self, ms: i64) {
+        let until_ms = self.now_ms + ms;
+        while self.now_ms < until_ms {
+            self.advance(until_ms);
         }
     }
 
-    /// What must hold after every step.
-    fn check(&mut self, server: usize) {
-        let state = &self.servers[server];
-        let Some(replica) = &state.replica else { return };
-        let tree = replica.tree();
-        if state.serving {
-            let known = *self.digests.entry(tree.last_zxid()).or_insert(tree.digest());
-            let zxid = tree.last_zxid();
-            assert_eq!(known, tree.digest(), "S{}: another state at {zxid}", server + 1);
+    /// Lets time pass until something is so. False when it is not within `ms`.
+    pub fn pass_until(&mut self, ms: i64, mut so: impl FnMut(&World) -> bool) -> bool {
+        let until_ms = self.now_ms + ms;
+        while !so(self) {
+            if self.now_ms >= until_ms {
+                return false;
+            }
+            self.advance(until_ms);
         }
-        if let Some(epoch) = replica.leads() {
-            let first = *self.leaders.entry(epoch).or_insert(server);
-            assert_eq!(first, server, "epoch {epoch} has two leaders");
-        }
-        let epochs = state.disk.epochs();
-        assert!(epochs.current <= epochs.accepted, "S{}: {epochs:?}", server + 1);
+        true
     }
 }

@@ -3,167 +3,137 @@
 use zk_wire::Zxid;
 
 use super::World;
-use super::client::Asked;
+use super::invariants::{Held, broken};
+use super::net::{End, Packet};
+use crate::history::Summary;
 
 /// How long a healthy ensemble may take to come together, in ms.
 const RECOVERY_MS: i64 = 60_000;
+/// Requests that each client must get answered in that time.
+const ANSWERS: u64 = 5;
 
 impl World {
     /// Runs both parts.
     ///
     /// # Panics
-    /// When something does not hold.
-    pub fn run(&mut self) {
-        let end_ms = self.now_ms() + self.plan.faults_ms;
-        while self.now_ms() < end_ms {
-            self.tick();
-            if self.plan.fault_every_ms > 0 && self.rng.one_in(self.plan.fault_every_ms) {
+    /// When something does not hold; the message begins with the name of the invariant.
+    pub fn run(&mut self) -> Summary {
+        let end_ms = self.now_ms + self.plan.faults_ms;
+        self.draw_fault();
+        while self.now_ms < end_ms {
+            self.advance(end_ms);
+            if self.now_ms >= self.next_fault_ms {
                 self.fault();
+            }
+            if !self.rolling.is_empty() {
+                self.roll();
             }
         }
         self.heal();
-        self.come_together();
-        self.compare();
+        let together = self.i27_everything_comes_together();
+        self.hold(together);
+        self.quiesce();
+        let waits = self.monitor.i24_nothing_waits(|end| {
+            let up = |end: &End| {
+                let server = &self.servers[end.server];
+                server.replica.is_some() && server.boots == end.boot
+            };
+            let other = self.net.links.get(end);
+            up(end) && other.is_some_and(|other| up(other) && self.net.links.contains_key(other))
+        });
+        self.hold(waits);
+        let equal = self.compare();
+        self.hold(equal);
+        let told = self.i26_client_promises();
+        self.hold(told)
     }
 
-    fn fault(&mut self) {
-        let count = self.servers.len();
-        let server = self.rng.below(count);
-        let now_ms = self.now_ms();
-        match self.rng.below(10) {
-            0..4 => {
-                self.tally.count("crash");
-                self.crash(server);
-                let after_ms = 1 + self.rng.below(4_000) as i64;
-                self.servers[server].restart_at_ms = Some(now_ms + after_ms);
-            }
-            4..6 => {
-                self.tally.count("cut");
-                let other = self.rng.below(count);
-                if other != server {
-                    self.cut.insert((server, other));
-                    if self.rng.one_in(2) {
-                        self.cut.insert((other, server));
-                    }
-                }
-                self.note(format!("network cut {:?}", self.cut));
-            }
-            6 => {
-                self.tally.count("mend");
-                self.cut.clear();
-            }
-            7 => {
-                self.tally.count("pause");
-                let for_ms = self.rng.below(8_000) as i64;
-                // Never shorter than a pause that runs: what waits for its end would be overtaken.
-                let until_ms = &mut self.servers[server].paused_until_ms;
-                *until_ms = (now_ms + for_ms).max(*until_ms);
-                self.note(format!("S{} pauses for {for_ms}", server + 1));
-            }
-            8 => {
-                self.tally.count("power");
-                for server in 0..count {
-                    self.crash(server);
-                    let after_ms = 1 + self.rng.below(500) as i64;
-                    self.servers[server].restart_at_ms = Some(now_ms + after_ms);
-                }
-            }
-            _ => {
-                self.tally.count("reset");
-                let all: Vec<_> = self.links.iter().map(|(end, other)| (*end, *other)).collect();
-                if let Some((end, other)) = all.get(self.rng.below(all.len().max(1))) {
-                    self.links.remove(end);
-                    self.links.remove(other);
-                    self.send(None, *end, super::Packet::Closed);
-                    self.send(None, *other, super::Packet::Closed);
-                }
-            }
-        }
-    }
-
-    fn heal(&mut self) {
-        self.note("healed".to_owned());
+    /// Ends every fault.
+    pub fn heal(&mut self) {
+        self.note(|| "healed".to_owned());
+        self.next_fault_ms = i64::MAX;
+        self.rolling.clear();
         // Who was cut off lost bytes: such a connection is of no use any more.
-        let now_ms = self.now_ms();
-        let cut = std::mem::take(&mut self.cut);
-        let broken: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(end, other)| {
-                let (a, b) = (end.server, other.server);
-                let deaf = self.deaf.contains(end) || self.deaf.contains(other);
-                deaf || cut.contains(&(a, b)) || cut.contains(&(b, a))
-            })
-            .map(|(end, other)| (*end, *other))
-            .collect();
-        for (end, _) in broken {
-            self.links.remove(&end);
-            self.send(None, end, super::Packet::Closed);
+        let cut = std::mem::take(&mut self.net.cut);
+        let broken = self.net.links.iter().filter(|(end, other)| {
+            let (a, b) = (end.server, other.server);
+            let deaf = self.net.deaf.contains(end) || self.net.deaf.contains(other);
+            deaf || cut.contains(&(a, b)) || cut.contains(&(b, a))
+        });
+        let broken: Vec<_> = broken.map(|(end, _)| *end).collect();
+        for end in broken {
+            self.net.send(&mut self.rng, self.now_ms, false, end, Packet::Closed);
         }
         for server in &mut self.servers {
+            server.dies_behind = None;
+            server.disk_slow_until_ms = 0;
+            server.disk.fail_next(false);
             if server.replica.is_none() {
-                server.restart_at_ms = Some(now_ms);
+                server.restart_at_ms = Some(self.now_ms);
             }
         }
     }
 
-    fn come_together(&mut self) {
-        let start_ms = self.now_ms();
+    /// 27: a healthy ensemble serves, and everybody gets answers.
+    fn i27_everything_comes_together(&mut self) -> Held {
         let before: Vec<u64> = self.clients.iter().map(|client| client.answered).collect();
-        loop {
-            self.tick();
-            let serving = self.servers.iter().all(|server| server.serving);
-            let mut moved = self.clients.iter().zip(&before);
-            if serving && moved.all(|(client, before)| client.answered > before + 5) {
-                break;
-            }
-            if self.now_ms() > start_ms + RECOVERY_MS {
-                let serving: Vec<bool> = self.servers.iter().map(|s| s.serving).collect();
-                let answered: Vec<u64> = self.clients.iter().map(|c| c.answered).collect();
-                panic!("no progress: serving {serving:?}, answered {answered:?} of {before:?}");
-            }
+        for client in &mut self.clients {
+            client.next_ms = client.next_ms.min(self.now_ms + 2_000);
         }
-        // Nobody asks any more; what is under way comes to an end.
+        let together = self.pass_until(RECOVERY_MS, |world| {
+            let served = world.servers.iter().all(|server| server.serving);
+            let mut moved = world.clients.iter().zip(&before);
+            // Who only watches asks for nothing.
+            served && moved.all(|(c, before)| c.mirror.is_some() || c.answered > before + ANSWERS)
+        });
+        if together {
+            return Ok(());
+        }
+        let serving: Vec<bool> = self.servers.iter().map(|server| server.serving).collect();
+        let answered: Vec<u64> = self.clients.iter().map(|client| client.answered).collect();
+        let text = format!("serving {serving:?}, answered {answered:?} of {before:?}");
+        Err(broken("i27_everything_comes_together", text))
+    }
+
+    /// Nobody asks any more; what is under way comes to an end.
+    fn quiesce(&mut self) {
         for client in &mut self.clients {
             client.next_ms = i64::MAX;
         }
-        let quiet_ms = self.now_ms() + 10_000;
-        while self.now_ms() < quiet_ms {
-            self.tick();
-            let waits = self.clients.iter().any(|client| client.asked != Asked::Nothing);
-            let states: Vec<Zxid> = self.last_zxids();
-            if !waits && states.iter().all(|zxid| *zxid == states[0]) {
-                break;
-            }
-        }
+        let rests = |world: &World| {
+            let waits = world.clients.iter().any(|client| client.waits() > 0);
+            let ends = world.last_zxids();
+            !waits && ends.iter().all(|zxid| *zxid == ends[0])
+        };
+        self.pass_until(10_000, rests);
+        // What is on its way arrives, and a session that ends meanwhile ends everywhere.
+        self.pass(200);
+        self.pass_until(10_000, rests);
     }
 
     fn last_zxids(&self) -> Vec<Zxid> {
-        let zxids = self.servers.iter().filter_map(|server| server.replica.as_ref());
+        let replicas = self.servers.iter().filter_map(|server| server.replica.as_ref());
         // An idle leader stands at the beginning of its epoch; no txn carries that.
-        zxids.map(|replica| replica.applied_txn()).collect()
+        replicas.map(|replica| replica.applied_txn()).collect()
     }
 
-    fn compare(&mut self) {
+    /// 7: at the end all have the same, sessions included.
+    fn compare(&self) -> Held {
         let zxids = self.last_zxids();
-        assert!(zxids.iter().all(|zxid| *zxid == zxids[0]), "the ends differ: {zxids:?}");
-        for (number, server) in self.servers.iter().enumerate() {
+        if zxids.iter().any(|zxid| *zxid != zxids[0]) {
+            return Err(broken("i07_equal_trees", format!("the ends differ: {zxids:?}")));
+        }
+        let mut states = self.servers.iter().map(|server| {
             let replica = server.replica.as_ref().expect("all are up");
-            let tree = replica.tree();
-            let first = self.servers[0].replica.as_ref().expect("all are up").tree();
-            assert_eq!(tree.digest(), first.digest(), "S{}: another tree", number + 1);
-            for client in &self.clients {
-                for (path, zxid) in &client.created {
-                    let found = tree.find(path).map(|found| tree.stat(found).czxid);
-                    assert!(found.is_some(), "S{}: {path} of {zxid} is lost", number + 1);
-                }
-                let register = format!("/register-{}", client.number);
-                if let Some(found) = tree.find(&register) {
-                    let data = tree.data(found).unwrap_or_default();
-                    let value: u64 = std::str::from_utf8(data).unwrap().parse().unwrap();
-                    assert!(value >= client.acknowledged, "S{}: {register} is old", number + 1);
-                }
+            (replica.tree().digest(), replica.sessions().collect::<Vec<_>>())
+        });
+        let first = states.next().expect("there is a server");
+        for (number, state) in states.enumerate() {
+            if state != first {
+                let text = format!("S{}: {:x?}, S1: {:x?}", number + 2, state, first);
+                return Err(broken("i07_equal_trees", text));
             }
         }
+        Ok(())
     }
 }

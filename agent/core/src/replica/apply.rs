@@ -270,6 +270,11 @@ impl Replica {
         if let Some(conn) = ended.owner {
             self.close(conn, effects);
         }
+        for peer in ended.asked {
+            if self.follower(peer).is_some() {
+                self.tell_alive(peer, session, false, effects);
+            }
+        }
     }
 
     fn tell_created(&mut self, path: &str, number: u32, zxid: Zxid, effects: &mut Effects) {

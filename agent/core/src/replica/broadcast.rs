@@ -212,8 +212,12 @@ impl Replica {
         let mut reader = Reader::new(packet.data.ok_or("a revalidation without a session")?);
         let session = reader.long("REVALIDATE.session").map_err(bad)?;
         let timeout_ms = reader.int("REVALIDATE.timeout").map_err(bad)?;
-        let alive = match self.sessions.find(session) {
-            Some(session) => !session.closing,
+        let alive = match self.sessions.find_mut(session) {
+            Some(session) if session.closing => {
+                session.asked.push(peer);
+                return Ok(());
+            }
+            Some(_) => true,
             None => self.pending.opens_session(session),
         };
         if alive {
@@ -225,11 +229,22 @@ impl Replica {
                 self.close(conn, effects);
             }
         }
+        self.tell_alive(peer, session, alive, effects);
+        Ok(())
+    }
+
+    /// Tells a learner whether a session is alive.
+    pub(super) fn tell_alive(
+        &mut self,
+        peer: PeerId,
+        session: i64,
+        alive: bool,
+        effects: &mut Effects,
+    ) {
         let mut answer = Vec::new();
         answer.put_long(session);
         answer.put_boolean(alive);
-        self.send_packet(peer, kind::REVALIDATE, packet.zxid, Some(&answer), effects);
-        Ok(())
+        self.send_packet(peer, kind::REVALIDATE, Zxid::NONE, Some(&answer), effects);
     }
 
     /// A sync is answered once a quorum has confirmed, after it came, that this server leads.

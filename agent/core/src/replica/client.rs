@@ -149,13 +149,21 @@ impl Replica {
         }
         let password = request.password.unwrap_or(&[]);
         let genuine = same(password, &session_password(session_id));
-        let alive = self.sessions.find(session_id).is_some_and(|session| !session.closing);
+        let alive = match self.sessions.find(session_id) {
+            Some(session) => !session.closing,
+            // A quorum may have opened it before this server's own disk has it.
+            None => self.pending.opens_session(session_id),
+        };
         let forwards = self.forwards();
         let conn = self.conn(id).expect("looked up before");
         let timeout_ms = conn.timeout_ms;
         if genuine && forwards {
             conn.phase = Phase::Opening;
             return self.revalidate(id, session_id, timeout_ms, effects);
+        }
+        if genuine && !alive && self.sessions.find(session_id).is_some() {
+            // Its end is not committed, and may never be: whether it has expired is told then.
+            return self.close(id, effects);
         }
         // A new session's answer is counted with its txn, this one here.
         self.stats.sent += 1;

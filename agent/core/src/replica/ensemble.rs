@@ -46,6 +46,8 @@ pub(super) enum Role {
 pub(super) struct Ensemble {
     pub me: Sid,
     pub known: Known,
+    /// It had a place in a configuration that was in force.
+    pub placed: bool,
     /// Who leads next by the word of the last leader; then nobody is elected.
     pub designated: Option<Sid>,
     pub epochs: Epochs,
@@ -76,6 +78,7 @@ impl Ensemble {
         let address = own_address(config.me, &committed).unwrap_or_default();
         Ensemble {
             me: config.me,
+            placed: committed.version > 0,
             known: Known { committed, proposed },
             designated: None,
             epochs,
@@ -189,7 +192,11 @@ impl Replica {
         us.role = Role::Looking;
         if let Some(leader) = us.designated.take() {
             us.election.designate(leader, last);
-            return self.settled(now, leader, effects);
+            self.settled(now, leader, effects);
+            if let Some(learner) = self.learner() {
+                learner.designated = true;
+            }
+            return;
         }
         // An epoch that was accepted and not entered: this log may be a part of something.
         let epoch = us.epochs.current;
@@ -268,6 +275,7 @@ impl Replica {
 
     fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
         effects.log(Level::Info, format!("ensemble: elected leader={leader}"));
+        self.us().links.forget_said();
         if leader == self.us().me {
             self.lead(now, effects);
         } else {

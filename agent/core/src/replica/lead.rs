@@ -237,6 +237,14 @@ impl Replica {
         if sid == us.me {
             return Err(format!("server id {sid} is ours: two servers have the same id"));
         }
+        // What the server acknowledged on an older connection may be cut off on this one.
+        let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
+        let older: Vec<PeerId> =
+            known.filter(|(other, f)| **other != peer && f.sid == sid).map(|(p, _)| *p).collect();
+        for other in older.into_iter().filter(|_| sid >= 0) {
+            self.drop_peer(now, other, "the server has connected anew", effects);
+        }
+        let us = self.us();
         // A stranger may follow all the same, without a vote: so it has everything when it joins.
         let observer = packet.kind == kind::OBSERVERINFO;
         let voter = us.known.electorate().is_voter(sid);
@@ -288,9 +296,10 @@ impl Replica {
         Ok(())
     }
 
-    /// The zxid to which a learner is brought now.
+    /// The zxid to which a learner is brought now. What a quorum has is history, even while this
+    /// server's own disk lags behind: no learner may be told to cut it off.
     fn top(&mut self) -> Zxid {
-        if self.decides() { self.tree.last_zxid() } else { self.logged }
+        if self.decides() { self.committed } else { self.logged }
     }
 
     fn way(&mut self, position: Zxid) -> Way {

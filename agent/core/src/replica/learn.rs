@@ -101,7 +101,10 @@ impl Replica {
 
     pub(super) fn on_leader_gone(&mut self, now: Now, effects: &mut Effects) {
         let Some(learner) = self.learner() else { return };
-        if matches!(learner.phase, Phase::Dialing) && learner.dials < DIALS_MAX {
+        // Whom the last leader named may not have heard of it yet.
+        let early = learner.designated && matches!(learner.phase, Phase::Introduced);
+        if (early || matches!(learner.phase, Phase::Dialing)) && learner.dials < DIALS_MAX {
+            learner.phase = Phase::Dialing;
             learner.redial_at_ms = Some(now.mono_ms + DIAL_PAUSE_MS);
             return;
         }

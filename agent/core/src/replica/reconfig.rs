@@ -255,7 +255,9 @@ impl Replica {
         }
         let version = members.version;
         effects.log(Level::Info, format!("ensemble: configuration_in_force version={version:x}"));
-        let in_force = Effect::MembersInForce { members: Box::new(members.clone()) };
+        us.placed |= members.servers.contains_key(&us.me);
+        let in_force =
+            Effect::MembersInForce { members: Box::new(members.clone()), kept: us.placed };
         effects.list.push(in_force);
         let observed = us.observes();
         let before = std::mem::replace(&mut us.known.committed, members);
@@ -264,7 +266,10 @@ impl Replica {
         if before.same_servers(members) {
             return false;
         }
-        us.links.set_address(own_address(us.me, members).unwrap_or_default());
+        // Who is not in it stays where it is.
+        if let Some(address) = own_address(us.me, members) {
+            us.links.set_address(address);
+        }
         let mut wishes = std::mem::take(&mut us.wishes);
         for sid in us.links.known() {
             let place = |of: &Members| of.servers.get(&sid).map(|member| member.election.clone());

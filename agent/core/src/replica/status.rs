@@ -278,6 +278,16 @@ impl Replica {
         self.ensemble.as_ref().map_or(self.tree.last_zxid(), |us| us.history.last())
     }
 
+    /// The newest txns that are applied and kept for learners, oldest first; an ensemble's.
+    pub fn committed_log(&self) -> impl DoubleEndedIterator<Item = Zxid> + '_ {
+        self.ensemble.iter().flat_map(|us| us.history.zxids())
+    }
+
+    /// Whether a session is known.
+    pub fn knows_session(&self, session: i64) -> bool {
+        self.sessions.find(session).is_some()
+    }
+
     /// Whether a snapshot for the disk runs and wants to be asked for slices.
     pub fn snapshot_runs(&self) -> bool {
         self.tree.snapshot_runs() && self.snapshot_to.is_none()

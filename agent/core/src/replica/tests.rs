@@ -173,6 +173,34 @@ fn a_session_that_is_silent_expires_with_its_ephemerals() {
     assert!(driver.replica.tree().find("/e").is_none());
 }
 
+/// Goal: a session takes with it what is its own when it ends, and nothing that took its place.
+#[test]
+fn a_session_takes_nothing_with_it_that_is_not_its_own() {
+    let mut driver = Driver::new(Config::default());
+    driver.connect(0);
+    driver.connect(1);
+    let delete = |driver: &mut Driver, path: &str| {
+        driver.request(0, 9, Op::DELETE, |out| {
+            out.put_string(path);
+            out.put_int(-1);
+        });
+    };
+    for path in ["/kept", "/others", "/own"] {
+        driver.create(0, 1, path, 1);
+    }
+    driver.hold = true;
+    delete(&mut driver, "/kept");
+    driver.create(0, 2, "/kept", 0);
+    delete(&mut driver, "/others");
+    driver.create(1, 3, "/others", 1);
+    driver.request(0, 4, Op::CLOSE_SESSION, |_| {});
+    let zxid = driver.log.last().unwrap().0;
+    driver.step(Event::Durable { zxid });
+    let tree = driver.replica.tree();
+    let found = ["/kept", "/others", "/own"].map(|path| tree.find(path).is_some());
+    assert_eq!(found, [true, true, false]);
+}
+
 /// Goal: a snapshot holds the state at its zxid, whatever changes while it is written, and with the
 /// log above it gives the state of now.
 #[test]

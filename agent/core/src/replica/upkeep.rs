@@ -76,6 +76,14 @@ impl Reaper {
 impl Replica {
     /// Monotonic time in ms at which a `Tick` has something to do.
     pub fn deadline(&self, now: Now) -> i64 {
+        let mut others = self.ensemble_deadline();
+        if self.snapshot.not_before_ms > i64::MIN {
+            others = others.min(self.snapshot.not_before_ms);
+        }
+        // The rest is the leader's, and waits for room on its disk.
+        if !self.disk_has_room || !self.decides() {
+            return others;
+        }
         let mut at = self.reaper.next_look_ms.unwrap_or(now.mono_ms);
         if !self.reaper.found.is_empty() {
             at = at.min(self.reaper.next_delete_ms);
@@ -83,7 +91,7 @@ impl Replica {
         if let Some(due_ms) = self.sessions.next_due_ms() {
             at = at.min(now.mono_ms + due_ms);
         }
-        at.min(self.ensemble_deadline())
+        at.min(others)
     }
 
     pub(super) fn on_tick(&mut self, now: Now, effects: &mut Effects) {

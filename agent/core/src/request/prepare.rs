@@ -384,6 +384,9 @@ impl Preparer<'_> {
                 false => paths.remove(path),
             };
         }
+        // What was its ephemeral may be another znode by the time this is applied.
+        let owned = |view: &View| view.stat.ephemeral_owner == self.session;
+        paths.retain(|path| self.view(path).is_some_and(|view| owned(&view)));
         for path in &paths {
             let view = self.view(path).expect("an ephemeral under way or there exists");
             self.put_delete(path, &view);

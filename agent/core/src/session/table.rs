@@ -30,6 +30,9 @@ pub struct Session {
     pub learner: Option<PeerId>,
     /// A closeSession is under way.
     pub closing: bool,
+    /// Learners that asked whether it is alive while it was closing. It is told when that is
+    /// committed: a leader that was deposed commits nothing.
+    pub asked: Vec<PeerId>,
     queued_ms: i64,
     touched: bool,
     live: bool,
@@ -122,6 +125,7 @@ impl SessionTable {
             learner: None,
             touched: false,
             closing: false,
+            asked: Vec::new(),
             queued_ms: deadline_ms,
             live: true,
         };
@@ -220,6 +224,7 @@ impl SessionTable {
             session.owner = None;
             session.learner = None;
             session.closing = false;
+            session.asked.clear();
         }
     }
 

@@ -71,6 +71,8 @@ pub struct Learner {
     pub peer: PeerId,
     /// How far it has come.
     pub phase: Phase,
+    /// The last leader has named this one; nobody has elected it.
+    pub designated: bool,
     /// The leader's epoch, once it is known.
     pub epoch: i64,
     /// It observes.
@@ -112,6 +114,7 @@ impl Learner {
             leader,
             peer,
             phase: Phase::Dialing,
+            designated: false,
             epoch: -1,
             observer,
             kin: false,

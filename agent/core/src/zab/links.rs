@@ -109,6 +109,12 @@ impl Links {
         self.last.insert(sid, frame);
     }
 
+    /// What was said last is not said again on new connections: it was a vote, and this server votes
+    /// no more. Who lost its disk must not take it for one of now.
+    pub fn forget_said(&mut self) {
+        self.last.clear();
+    }
+
     /// Dials a server unless it is there, or dialed already.
     pub fn dial(&mut self, sid: Sid, addresses: Vec<(String, u16)>, out: &mut Vec<Wish>) {
         let dialing = self.links.values().any(|link| link.dialed == Some(sid));

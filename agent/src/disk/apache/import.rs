@@ -275,8 +275,8 @@ impl Logs<'_> {
         // from 3.9.0 on give the error txn of a malformed request the zxid before it.
         let known = self.seen.binary_search_by_key(&zxid, |(zxid, _)| *zxid);
         let same = known.is_ok_and(|at| self.seen[at].1 == mark(txn, kind));
-        let harmless = same || (zxid == self.last && kind == ERROR_TYPE);
-        if !harmless {
+        let error_again = zxid == self.last && kind == ERROR_TYPE;
+        if !same && !error_again {
             return Err(DiskError::Corrupt {
                 path: path.to_owned(),
                 offset,

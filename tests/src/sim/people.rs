@@ -1,0 +1,135 @@
+//! Clients in the world: who is connected where, and what they do next.
+
+use zk_core::{ConnId, Event, PeerId};
+
+use super::World;
+use super::client::{Phase, Taken};
+use super::net::{End, Packet};
+use crate::history::Request;
+
+impl World {
+    pub(super) fn deliver_to_client(&mut self, to: End, packet: Packet) {
+        let (client, conn) = match packet {
+            Packet::ToClient(client, conn, _) | Packet::ClientClosed(client, conn) => {
+                (client, conn)
+            }
+            other => unreachable!("{other:?} is not for clients"),
+        };
+        if self.clients[client].at != Some((to.server, conn))
+            || self.servers[to.server].boots != to.boot
+        {
+            return;
+        }
+        let Packet::ToClient(_, _, bytes) = packet else { return self.disconnect(client) };
+        let taken = self.clients[client].take(&bytes, &mut self.record);
+        let taken = taken.map_err(|text| {
+            super::invariants::broken("i26_client_promises", format!("client {client}: {text}"))
+        });
+        match self.hold(taken) {
+            Taken::Fine => {}
+            Taken::Say => {
+                for frame in self.clients[client].greet() {
+                    self.say(client, frame);
+                }
+            }
+            Taken::Close => self.disconnect(client),
+        }
+    }
+
+    /// The client ends its connection; what it asked for before may still arrive.
+    pub fn disconnect(&mut self, client: usize) {
+        let Some((server, conn)) = self.clients[client].at else { return };
+        self.clients[client].disconnected(&mut self.record);
+        let to = self.desk(server, conn);
+        self.net.send(&mut self.rng, self.now_ms, true, to, Packet::Gone(conn));
+    }
+
+    /// Where a client's requests arrive: a stream that no server's connection shares.
+    fn desk(&self, server: usize, conn: u32) -> End {
+        let peer = PeerId((1 << 61) + u64::from(conn));
+        End { server, boot: self.servers[server].boots, peer }
+    }
+
+    fn say(&mut self, client: usize, frame: Vec<u8>) {
+        let Some((server, conn)) = self.clients[client].at else { return };
+        let to = self.desk(server, conn);
+        self.net.send(&mut self.rng, self.now_ms, true, to, Packet::ToServer(conn, frame));
+    }
+
+    /// The client connects to a server, if that one serves.
+    pub fn connect_client(&mut self, number: usize, server: usize) {
+        let state = &mut self.servers[server];
+        if state.replica.is_none() || !state.serving || state.paused_until_ms > self.now_ms {
+            return;
+        }
+        state.next_conn += 1;
+        let conn = state.next_conn;
+        state.conns.insert(conn, number);
+        self.clients[number].at = Some((server, conn));
+        let frame = self.clients[number].connect(self.now_ms);
+        let peer = std::net::IpAddr::from([10, 0, 0, number as u8]);
+        self.step(server, Event::ClientOpened { conn: ConnId(conn), peer });
+        self.say(number, frame);
+    }
+
+    /// The client asks for something.
+    pub fn ask(&mut self, number: usize, request: Request) {
+        let frame = self.clients[number].ask_for(request, &mut self.record);
+        self.say(number, frame);
+    }
+
+    pub(super) fn drive_client(&mut self, number: usize) {
+        let now_ms = self.now_ms;
+        let client = &self.clients[number];
+        if client.waits() > 0 && now_ms > client.patience_ms {
+            self.disconnect(number);
+        }
+        let client = &self.clients[number];
+        if now_ms < client.next_ms || client.next_ms == i64::MAX {
+            return;
+        }
+        let think_ms = 1 + self.rng.below(2 * self.plan.think_ms) as i64;
+        let client = &mut self.clients[number];
+        client.next_ms = now_ms + think_ms;
+        if client.at.is_none() {
+            let server = self.rng.below(self.servers.len());
+            return self.connect_client(number, server);
+        }
+        if client.phase != Phase::Open || client.closes() {
+            return;
+        }
+        match self.rng.below(400) {
+            0 => {
+                // It goes elsewhere with its session.
+                self.tally.count("client moves");
+                return self.disconnect(number);
+            }
+            1 => {
+                // It is away for so long that its session may end.
+                self.tally.count("client sleeps");
+                self.disconnect(number);
+                let timeout_ms = self.plan.timeout_ms as usize;
+                let sleep_ms = self.rng.below(2 * timeout_ms + 2_000) as i64;
+                self.clients[number].next_ms = now_ms + sleep_ms;
+                return;
+            }
+            2 => {
+                // It stays connected and says nothing.
+                self.tally.count("client is silent");
+                let sleep_ms = self.rng.below(2 * self.plan.timeout_ms as usize) as i64;
+                self.clients[number].next_ms = now_ms + sleep_ms;
+                return;
+            }
+            _ => {}
+        }
+        let client = &mut self.clients[number];
+        let frame = if client.waits() < self.plan.pipeline {
+            Some(client.ask(&mut self.rng, &mut self.record))
+        } else {
+            client.due_ping(now_ms)
+        };
+        if let Some(frame) = frame {
+            self.say(number, frame);
+        }
+    }
+}
