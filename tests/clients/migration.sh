@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venv=$(realpath -m "${KAZOO_VENV:-$here/../../target/kazoo-venv}")
-if [ ! -x "$venv/bin/pytest" ]; then
+if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet -r "$here/kazoo-requirements.txt"
 fi
