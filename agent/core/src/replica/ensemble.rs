@@ -173,6 +173,7 @@ impl Replica {
         self.stop_serving(effects);
         let us = self.us();
         us.role = Role::Flushing;
+        us.history.pin(None);
         for peer in std::mem::take(&mut us.peers).into_keys() {
             effects.list.push(Effect::ClosePeer { peer });
         }

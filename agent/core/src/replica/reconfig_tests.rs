@@ -196,6 +196,28 @@ fn a_leader_dies_between_two_commits() {
     }
 }
 
+/// Goal: the next leader completes a reconfig that has no place for it, and then goes.
+#[test]
+fn a_leader_completes_a_configuration_without_itself() {
+    let mut room = three_and_two();
+    for sid in [1, 2, 4, 5] {
+        room.held.insert(sid);
+    }
+    room.reconfigure(3, &[participant(4), participant(5)], "1");
+    room.held.insert(3);
+    room.release(1);
+    room.lose_held();
+    room.crash(3);
+    room.held.clear();
+    room.pass(8_000);
+    assert!(matches!(room.leader(), Some(2 | 4 | 5)), "{}", room.story());
+    for sid in [1, 2, 4, 5] {
+        assert_eq!(room.members(sid), [2, 3, 4, 5], "{sid}: {}", room.story());
+        assert!(room.nodes[&sid].serves, "{sid}: {}", room.story());
+    }
+    assert!(room.nodes[&1].lines.iter().any(|line| line.contains("leading epoch")), "it led");
+}
+
 #[test]
 fn roles_change_without_a_restart() {
     let mut room = three_and_two();
