@@ -13,6 +13,8 @@ done
 # shellcheck disable=SC2016
 exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private bash -c '
     mkdir -p /run/netns && mount -t tmpfs none /run/netns
+    TMPDIR=$(mktemp -d) && export TMPDIR
     status=0
     "$ZK_CHAOS_BIN" "$@" || status=$?
+    [ -n "${ZK_TESTS_KEEP-}" ] || rm -rf "$TMPDIR"
     exit $status' chaos "$@"

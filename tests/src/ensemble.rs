@@ -4,8 +4,8 @@ pub mod call;
 pub mod certificate;
 pub mod shared;
 mod client;
-pub mod load;
 pub mod compare;
+pub mod load;
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;

@@ -34,10 +34,11 @@ impl Node {
             let place = if to == number { address } else { net::address(to) };
             format!("server.{to}={place}:{}:{}\n", PORTS[0], PORTS[1])
         });
+        // Snapshots are taken often, and the log below them stays: it is the certificate.
         let text = format!(
             "tickTime=1000\ninitLimit=10\nsyncLimit=4\ndataDir={}\nclientPort={CLIENT_PORT}\n\
              clientPortAddress={address}\nadmin.enableServer=false\n4lw.commands.whitelist=*\n\
-             snapCount=5000\n{}",
+             snapCount=5000\nautopurge.snapRetainCount=100000\n{}",
             data.display(),
             servers.collect::<String>()
         );

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::certificate::{self, Log};
 use super::client::Client;
+use super::compare;
 use super::shared::Shared;
 pub use super::shared::{Plan, Use};
 use crate::history::{self, Entry, Event, History, Kind, Promises, Request, Summary};
@@ -79,6 +80,22 @@ impl Load {
     /// Lets them come again.
     pub fn resume(&self) {
         self.shared.set_paused(false);
+    }
+
+    /// Lets them work until all servers hold the same and tell the same digests, and sends them away.
+    ///
+    /// # Panics
+    /// When they don't, or nothing goes on.
+    pub fn settle(&self, places: &[SocketAddr]) {
+        for _ in 0..5 {
+            self.resume();
+            assert!(self.progresses(300), "no progress at the end");
+            self.pause();
+            if compare::assert_equal(places) > 0 {
+                return;
+            }
+        }
+        panic!("no zxid at which all servers told their digest");
     }
 
     /// Ends the clients; what they wrote down.
