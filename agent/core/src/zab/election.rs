@@ -145,7 +145,7 @@ pub struct Election {
     received: BTreeMap<Sid, Cast>,
     outside: BTreeMap<Sid, Cast>,
     /// What strangers said that were answered, and with what.
-    answered: BTreeMap<Sid, (Vote, Vote)>,
+    answered: BTreeMap<Sid, ((State, Vote), (State, Vote))>,
     resend_ms: i64,
     resend_at_ms: i64,
     /// A quorum agrees; when nothing better is heard until then, it is over.
@@ -372,16 +372,16 @@ impl Election {
         }
     }
 
-    /// Whether a stranger is to be answered. Two that look for a leader, of which only one knows the
-    /// other, would answer each other without an end: the same is said once.
+    /// Whether a stranger is to be answered. Two of which only one knows the other, or neither, would
+    /// answer each other without an end: the same is said once, unless somebody asks who leads.
     fn is_due(&mut self, heard: &Heard, answer: Vote) -> bool {
-        if self.state != State::Looking || heard.state != State::Looking {
+        if self.state != State::Looking && heard.state == State::Looking {
             return true;
         }
         if self.answered.len() >= STRANGERS_MAX {
             self.answered.clear();
         }
-        let said = (heard.vote, answer);
+        let said = ((heard.state, heard.vote), (self.state, answer));
         self.answered.insert(heard.from, said) != Some(said)
     }
 
