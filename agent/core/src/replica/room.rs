@@ -178,6 +178,19 @@ impl Room {
         self.step(sid, Event::Tick);
     }
 
+    /// A server starts whose list has no place for it, with one that an operator gives it: the newest
+    /// that there is, and itself.
+    pub fn start_with_a_list(&mut self, sid: Sid) {
+        let lists = self.nodes.values().filter(|node| node.replica.is_some());
+        let lists = lists.map(|node| &node.config.ensemble.as_ref().unwrap().members);
+        let newest = lists.max_by_key(|members| members.version).expect("somebody runs");
+        let mut text = newest.with_version(0).text;
+        text.push_str(&format!("\n{}", line(sid, "participant")));
+        let ensemble = self.nodes.get_mut(&sid).unwrap().config.ensemble.as_mut().unwrap();
+        (ensemble.members, ensemble.proposed) = (Members::parse(&text).unwrap(), None);
+        self.start(sid);
+    }
+
     /// A server ends without a word; its disk keeps what it has.
     pub fn crash(&mut self, sid: Sid) {
         let node = self.nodes.get_mut(&sid).unwrap();

@@ -362,7 +362,11 @@ impl Election {
             }
             return;
         }
-        if !electorate.is_voter(heard.vote.leader) {
+        // A server that has not heard that it has a vote names nobody. It is ahead of us, and counts
+        // no vote of this round.
+        let ahead = heard.state == State::Looking && heard.vote.round > self.round;
+        let unaware = ahead && heard.vote.leader == NOBODY;
+        if !electorate.is_voter(heard.vote.leader) && !unaware {
             return;
         }
         match heard.state {
@@ -439,6 +443,15 @@ impl Election {
         electorate.is_quorum(&sids)
     }
 
+    /// Whether there is a leader to follow. A quorum of either configuration is enough for that: one
+    /// that was proposed to us may have come to nothing where they are, and discovery has the last
+    /// word.
+    fn follows(votes: &BTreeMap<Sid, Cast>, wanted: &Cast, electorate: &Electorate<'_>) -> bool {
+        let known = [Some(electorate.committed), electorate.proposed];
+        let mut each = known.into_iter().flatten().map(|members| members.electorate());
+        each.any(|members| Election::agreed(votes, wanted, &members))
+    }
+
     fn leads(&self, votes: &BTreeMap<Sid, Cast>, vote: &Vote) -> bool {
         if vote.leader == self.me {
             return self.round == vote.round;
@@ -451,7 +464,7 @@ impl Election {
         if vote.round == self.round {
             let cast = Cast { state, vote, version: 0 };
             self.received.insert(from, cast);
-            if Election::agreed(&self.received, &cast, electorate)
+            if Election::follows(&self.received, &cast, electorate)
                 && self.leads(&self.received, &vote)
             {
                 return self.settle(vote, out);
@@ -459,7 +472,7 @@ impl Election {
         }
         let cast = Cast { state, vote, version };
         self.outside.insert(from, cast);
-        if Election::agreed(&self.outside, &cast, electorate) && self.leads(&self.outside, &vote) {
+        if Election::follows(&self.outside, &cast, electorate) && self.leads(&self.outside, &vote) {
             self.round = vote.round;
             self.settle(vote, out);
         }
