@@ -109,6 +109,9 @@ pub enum Say {
     Settled(Sid),
 }
 
+/// What a server says.
+type Word = (State, Vote);
+
 /// How two settled votes are compared: by leader alone when only one names its format.
 #[derive(Clone, Copy, Debug)]
 struct Cast {
@@ -145,7 +148,7 @@ pub struct Election {
     received: BTreeMap<Sid, Cast>,
     outside: BTreeMap<Sid, Cast>,
     /// What strangers said that were answered, and with what.
-    answered: BTreeMap<Sid, ((State, Vote), (State, Vote))>,
+    answered: BTreeMap<Sid, (Word, Word)>,
     resend_ms: i64,
     resend_at_ms: i64,
     /// A quorum agrees; when nothing better is heard until then, it is over.
