@@ -41,6 +41,8 @@ pub(super) struct Node {
     base: Option<(Zxid, Vec<Vec<u8>>)>,
     writing: Option<(Zxid, bool, Vec<Vec<u8>>)>,
     pub serves: bool,
+    opened: bool,
+    /// The handshake was answered.
     connected: bool,
     xid: i32,
     /// Xids and codes of what its client was answered.
@@ -155,6 +157,7 @@ impl Room {
             base: None,
             writing: None,
             serves: false,
+            opened: false,
             connected: false,
             xid: 0,
             answers: BTreeMap::new(),
@@ -164,19 +167,36 @@ impl Room {
         self.start(sid);
     }
 
-    /// A server starts from its disk.
+    /// A server starts from its disk. The settings refuse a list that has no place for it.
     pub fn start(&mut self, sid: Sid) {
         let now = self.now;
         let node = self.nodes.get_mut(&sid).unwrap();
+        if !node.config.ensemble.as_ref().unwrap().members.servers.contains_key(&sid) {
+            return;
+        }
         node.replica = Some(Replica::new(node.config.clone(), node.recover(), now));
         self.step(sid, Event::Tick);
+    }
+
+    /// A server starts whose list has no place for it, with one that an operator gives it: the newest
+    /// that there is, and itself.
+    pub fn start_with_a_list(&mut self, sid: Sid) {
+        let lists = self.nodes.values().filter(|node| node.replica.is_some());
+        let lists = lists.map(|node| &node.config.ensemble.as_ref().unwrap().members);
+        let newest = lists.max_by_key(|members| members.version).expect("somebody runs");
+        let mut text = newest.with_version(0).text;
+        text.push_str(&format!("\n{}", line(sid, "participant")));
+        let ensemble = self.nodes.get_mut(&sid).unwrap().config.ensemble.as_mut().unwrap();
+        (ensemble.members, ensemble.proposed) = (Members::parse(&text).unwrap(), None);
+        self.start(sid);
     }
 
     /// A server ends without a word; its disk keeps what it has.
     pub fn crash(&mut self, sid: Sid) {
         let node = self.nodes.get_mut(&sid).unwrap();
         node.replica = None;
-        (node.serves, node.connected, node.writing) = (false, false, None);
+        (node.serves, node.opened, node.connected) = (false, false, false);
+        node.writing = None;
         self.mail.retain(|(to, _)| *to != sid);
         self.waiting.retain(|(to, _)| *to != sid);
         let of = |end: &&(Sid, PeerId)| end.0 == sid;
@@ -239,7 +259,7 @@ impl Room {
                 }
             }
             Effect::Close { conn } => {
-                node.connected = false;
+                (node.opened, node.connected) = (false, false);
                 done.push_back(Done::Closed(conn));
             }
             Effect::Serve { on } => node.serves = on,
@@ -377,7 +397,7 @@ impl Room {
 
     /// A client of a server asks for something; its xid.
     pub fn ask(&mut self, sid: Sid, op: Op, body: impl FnOnce(&mut Vec<u8>)) -> i32 {
-        if !self.nodes[&sid].connected {
+        if !std::mem::replace(&mut self.nodes.get_mut(&sid).unwrap().opened, true) {
             let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
             self.step(sid, Event::ClientOpened { conn: CONN, peer });
             let request = ConnectRequest {

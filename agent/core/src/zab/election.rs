@@ -109,6 +109,9 @@ pub enum Say {
     Settled(Sid),
 }
 
+/// What a server says.
+type Word = (State, Vote);
+
 /// How two settled votes are compared: by leader alone when only one names its format.
 #[derive(Clone, Copy, Debug)]
 struct Cast {
@@ -145,7 +148,7 @@ pub struct Election {
     received: BTreeMap<Sid, Cast>,
     outside: BTreeMap<Sid, Cast>,
     /// What strangers said that were answered, and with what.
-    answered: BTreeMap<Sid, (Vote, Vote)>,
+    answered: BTreeMap<Sid, (Word, Word)>,
     resend_ms: i64,
     resend_at_ms: i64,
     /// A quorum agrees; when nothing better is heard until then, it is over.
@@ -362,7 +365,11 @@ impl Election {
             }
             return;
         }
-        if !electorate.is_voter(heard.vote.leader) {
+        // A server that has not heard that it has a vote names nobody. It is ahead of us, and counts
+        // no vote of this round.
+        let ahead = heard.state == State::Looking && heard.vote.round > self.round;
+        let unaware = ahead && heard.vote.leader == NOBODY;
+        if !electorate.is_voter(heard.vote.leader) && !unaware {
             return;
         }
         match heard.state {
@@ -372,16 +379,16 @@ impl Election {
         }
     }
 
-    /// Whether a stranger is to be answered. Two that look for a leader, of which only one knows the
-    /// other, would answer each other without an end: the same is said once.
+    /// Whether a stranger is to be answered. Two of which only one knows the other, or neither, would
+    /// answer each other without an end: the same is said once, unless somebody asks who leads.
     fn is_due(&mut self, heard: &Heard, answer: Vote) -> bool {
-        if self.state != State::Looking || heard.state != State::Looking {
+        if self.state != State::Looking && heard.state == State::Looking {
             return true;
         }
         if self.answered.len() >= STRANGERS_MAX {
             self.answered.clear();
         }
-        let said = (heard.vote, answer);
+        let said = ((heard.state, heard.vote), (self.state, answer));
         self.answered.insert(heard.from, said) != Some(said)
     }
 
@@ -439,6 +446,15 @@ impl Election {
         electorate.is_quorum(&sids)
     }
 
+    /// Whether there is a leader to follow. A quorum of either configuration is enough for that: one
+    /// that was proposed to us may have come to nothing where they are, and discovery has the last
+    /// word.
+    fn follows(votes: &BTreeMap<Sid, Cast>, wanted: &Cast, electorate: &Electorate<'_>) -> bool {
+        let known = [Some(electorate.committed), electorate.proposed];
+        let mut each = known.into_iter().flatten().map(|members| members.electorate());
+        each.any(|members| Election::agreed(votes, wanted, &members))
+    }
+
     fn leads(&self, votes: &BTreeMap<Sid, Cast>, vote: &Vote) -> bool {
         if vote.leader == self.me {
             return self.round == vote.round;
@@ -451,7 +467,7 @@ impl Election {
         if vote.round == self.round {
             let cast = Cast { state, vote, version: 0 };
             self.received.insert(from, cast);
-            if Election::agreed(&self.received, &cast, electorate)
+            if Election::follows(&self.received, &cast, electorate)
                 && self.leads(&self.received, &vote)
             {
                 return self.settle(vote, out);
@@ -459,7 +475,7 @@ impl Election {
         }
         let cast = Cast { state, vote, version };
         self.outside.insert(from, cast);
-        if Election::agreed(&self.outside, &cast, electorate) && self.leads(&self.outside, &vote) {
+        if Election::follows(&self.outside, &cast, electorate) && self.leads(&self.outside, &vote) {
             self.round = vote.round;
             self.settle(vote, out);
         }
