@@ -33,7 +33,7 @@ MEMBERS = 3
 def is_mismatch(line):
     """What Apache's servers say of digests while they read or receive a snapshot means nothing."""
     apache = "Digests are not matching" in line and "[CommitProcessor" in line
-    return apache or "digest_mismatch" in line
+    return apache or "ensemble: digest_mismatch" in line
 
 
 def class_path(vendor):

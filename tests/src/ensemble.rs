@@ -25,10 +25,11 @@ use crate::{record, words};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whether a server has printed that its tree is not its leader's. What Apache's servers say of it
-/// while they are brought up, or read their own files, means nothing: their snapshots are fuzzy.
+/// while they are brought up, or read their own files, means nothing: their snapshots are fuzzy. So
+/// does what ours say of a database on disk that came from one of those.
 fn is_mismatch(line: &str) -> bool {
     let apache = line.contains("Digests are not matching") && line.contains("[CommitProcessor");
-    apache || line.contains("digest_mismatch")
+    apache || line.contains("ensemble: digest_mismatch")
 }
 
 /// Servers of one ensemble, the first with id 1.

@@ -16,6 +16,39 @@ use crate::tree::snapshot::Assembly;
 use crate::tree::{DataTree, acl_table};
 use crate::txn::{Body, Txn, TxnHeader};
 
+/// Applies a txn by the rules of replay: what is missing or there already is no error.
+pub(crate) fn replay(tree: &mut DataTree, header: &TxnHeader, body: &Body<'_>) {
+    let zxid = header.zxid;
+    match body {
+        Body::CloseSession(paths) => {
+            for path in paths.as_deref().unwrap_or(&[]) {
+                let _missing = tree.delete(path, zxid);
+            }
+            for path in tree.ephemerals_of(header.session) {
+                let _missing = tree.delete(&path, zxid);
+            }
+        }
+        Body::Create(txn) => {
+            let _exists = tree.create(txn, header.session, zxid, header.time_ms);
+        }
+        Body::Delete(path) => {
+            let _missing = tree.delete(path, zxid);
+        }
+        Body::SetData(path, data, version) => {
+            let _missing = tree.set_data(path, *data, *version, zxid, header.time_ms);
+        }
+        Body::SetAcl(path, acl, version) => {
+            let _missing = tree.set_acl(path, acl.bytes(), *version);
+        }
+        Body::Multi(list) => {
+            if !list.iter().any(|(_, body)| matches!(body, Body::Error(_))) {
+                list.iter().for_each(|(_, body)| replay(tree, header, body));
+            }
+        }
+        Body::CreateSession(_) | Body::Error(_) | Body::Check(_) => {}
+    }
+}
+
 /// What a replica begins with.
 #[derive(Debug)]
 pub struct Recovered {
@@ -179,43 +212,17 @@ impl Loader {
         }
     }
 
-    /// Applies by the rules of replay: what is missing or there already is no error.
     fn replay(&mut self, header: &TxnHeader, body: &Body<'_>) {
-        let zxid = header.zxid;
         match body {
             Body::CreateSession(timeout_ms) => {
                 self.sessions.insert(header.session, *timeout_ms);
             }
-            Body::CloseSession(paths) => {
-                for path in paths.as_deref().unwrap_or(&[]) {
-                    let _missing = self.tree.delete(path, zxid);
-                }
-                for path in self.tree.ephemerals_of(header.session) {
-                    let _missing = self.tree.delete(&path, zxid);
-                }
+            Body::CloseSession(_) => {
                 self.sessions.remove(&header.session);
             }
-            Body::Create(txn) => {
-                let _exists = self.tree.create(txn, header.session, zxid, header.time_ms);
-            }
-            Body::Delete(path) => {
-                let _missing = self.tree.delete(path, zxid);
-            }
-            Body::SetData(path, data, version) => {
-                let _missing = self.tree.set_data(path, *data, *version, zxid, header.time_ms);
-            }
-            Body::SetAcl(path, acl, version) => {
-                let _missing = self.tree.set_acl(path, acl.bytes(), *version);
-            }
-            Body::Multi(list) => {
-                if !list.iter().any(|(_, body)| matches!(body, Body::Error(_))) {
-                    for (_, body) in list {
-                        self.replay(header, body);
-                    }
-                }
-            }
-            Body::Error(_) | Body::Check(_) => {}
+            _ => {}
         }
+        replay(&mut self.tree, header, body);
     }
 
     /// The result. A loader that was given nothing gives the fresh database.

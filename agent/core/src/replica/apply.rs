@@ -11,6 +11,7 @@ use super::{HISTORY_EVERY, HISTORY_MAX, Replica};
 use crate::audit::Audit;
 use crate::conn::{Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
+use crate::load::replay;
 use crate::pending::Pending;
 use crate::request::read::put_event;
 use crate::session::auth::permitted;
@@ -123,13 +124,20 @@ impl Replica {
         self.drain(now, id, effects);
     }
 
+    /// Whether this server is brought up by a leader. The database of an Apache leader holds some of
+    /// the txns behind the zxid it stands at: they come again, and when all have come it is whole.
+    fn catches_up(&mut self) -> bool {
+        self.ensemble.is_some()
+            && self
+                .learner()
+                .is_some_and(|learner| !matches!(learner.phase, learner::Phase::Serving))
+    }
+
     /// The leader's tree and ours are not the same: an operator must know, and which one is right
     /// nobody can tell here.
     #[cold]
     fn on_digest_mismatch(&mut self, zxid: Zxid, effects: &mut Effects) {
-        // An Apache leader's database holds some of the txns behind the zxid it stands at. They come
-        // again, and when all have come it is whole.
-        if self.learner().is_some_and(|learner| !matches!(learner.phase, learner::Phase::Serving)) {
+        if self.catches_up() {
             return;
         }
         self.digest_mismatches += 1;
@@ -157,6 +165,12 @@ impl Replica {
         answer: &mut Vec<u8>,
         effects: &mut Effects,
     ) -> Code {
+        if self.catches_up() && !matches!(body, Body::CreateSession(_) | Body::Error(_)) {
+            self.tree.replaying = true;
+            replay(&mut self.tree, header, body);
+            self.tree.replaying = false;
+            return Code::OK;
+        }
         match body {
             Body::CreateSession(timeout_ms) => {
                 self.sessions.add(header.session, *timeout_ms);
