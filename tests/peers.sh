@@ -12,7 +12,7 @@ pyspark=${PYSPARK:-4.3.0}
 
 missing=()
 for package in zookeeper libzookeeper-java zookeeper-bin libzookeeper-mt-dev gcc e2fsprogs util-linux \
-    mount python3 python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++; do
+    mount nftables iproute2 python3 python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++; do
     dpkg -s "$package" > /dev/null 2>&1 || missing+=("$package")
 done
 command -v javac > /dev/null || missing+=(openjdk-17-jdk-headless)

@@ -489,9 +489,9 @@ impl<C: Core, D: Disk> Server<C, D> {
                         self.end = Some(End::DiskFailed(error));
                     }
                 }
-                Effect::MembersInForce { members: next } => {
+                Effect::MembersInForce { members: next, kept } => {
                     if let Some(members) = members {
-                        members.activate(&next, facts, peers.as_deref_mut());
+                        members.activate(&next, kept, facts, peers.as_deref_mut());
                     }
                 }
                 Effect::Log { level, line } => log_line(level, &line),

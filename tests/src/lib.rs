@@ -18,6 +18,7 @@ pub mod diff;
 pub mod drive;
 pub mod history;
 pub mod ensemble;
+pub mod chaos;
 pub mod reconfig;
 pub mod fuzz;
 pub mod sim;

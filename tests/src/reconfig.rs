@@ -23,24 +23,23 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct Changing {
     /// The processes.
     pub servers: BTreeMap<i64, Server>,
-    kind: Kind,
     places: BTreeMap<i64, Vec<SocketAddr>>,
     lines: Vec<String>,
 }
 
 impl Changing {
-    /// Three voters, with `reconfigEnabled` and without permissions. An error says what tool is
-    /// missing.
-    pub fn start(kind: Kind, lines: &[&str]) -> Result<Changing, String> {
+    /// Three voters of these kinds, with `reconfigEnabled` and without permissions. An error says
+    /// what tool is missing.
+    pub fn start(kinds: [Kind; 3], lines: &[&str]) -> Result<Changing, String> {
         let places = free_addresses(3 * 9);
         let places = (1..).zip(places.chunks(3).map(<[SocketAddr]>::to_vec)).collect();
         let mut all = vec!["reconfigEnabled=true".to_owned(), "skipACL=yes".to_owned()];
         all.extend(["initLimit=10", "syncLimit=5"].map(str::to_owned));
         all.extend(lines.iter().map(|line| (*line).to_owned()));
-        let mut ensemble = Changing { servers: BTreeMap::new(), kind, places, lines: all };
+        let mut ensemble = Changing { servers: BTreeMap::new(), places, lines: all };
         let list: Vec<String> = (1..=3).map(|sid| ensemble.line(sid, "participant")).collect();
-        for sid in 1..=3 {
-            ensemble.spawn(sid, &list)?;
+        for (sid, kind) in (1..).zip(kinds) {
+            ensemble.spawn(kind, sid, &list)?;
         }
         ensemble.wait_until("serving", |ensemble| {
             (1..=3).all(|sid| ensemble.mode(sid).is_some()) && ensemble.leader().is_some()
@@ -55,8 +54,8 @@ impl Changing {
         format!("server.{sid}=127.0.0.1:{quorum}:{election}:{role};127.0.0.1:{}", client.port())
     }
 
-    fn spawn(&mut self, sid: i64, list: &[String]) -> Result<(), String> {
-        let mut options = Options::new(self.kind);
+    fn spawn(&mut self, kind: Kind, sid: i64, list: &[String]) -> Result<(), String> {
+        let mut options = Options::new(kind);
         options.config.extend(self.lines.iter().chain(list).cloned());
         let options = options.file("myid", format!("{sid}\n").into_bytes());
         let server = Server::spawn(options, self.address(sid))?;
@@ -65,10 +64,10 @@ impl Changing {
     }
 
     /// Starts a server that knows the first three and itself.
-    pub fn spawn_joiner(&mut self, sid: i64, role: &str) {
+    pub fn spawn_joiner(&mut self, kind: Kind, sid: i64, role: &str) {
         let mut list: Vec<String> = (1..=3).map(|sid| self.line(sid, "participant")).collect();
         list.push(self.line(sid, role));
-        self.spawn(sid, &list).expect("the others run too");
+        self.spawn(kind, sid, &list).expect("the others run too");
     }
 
     /// Moves the ports of a server: clients, proposals, votes. Its line says so from now on.

@@ -198,3 +198,27 @@ fn a_stopped_leader_answers_and_hands_over() {
     conn.ok(Op::SYNC, &record::path("/"));
     assert_eq!(conn.children("/w").len(), 200);
 }
+
+/// CPU time that a process has used, in ticks of 10 ms.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let number = |at: usize| fields[at].parse::<u64>().expect("a number");
+    number(11) + number(12)
+}
+
+/// Goal: servers that have nothing to do, with sessions of clients and without, do nothing.
+#[test]
+fn idle_servers_do_nothing() {
+    let Some(mut ensemble) = three() else { return };
+    ensemble.wait_serving(3);
+    let _conns: Vec<Conn> = (0..3).map(|at| Conn::open(ensemble.address(at))).collect();
+    let used = |ensemble: &Ensemble| -> Vec<u64> {
+        ensemble.servers.iter().map(|server| cpu_ticks(server.pid())).collect()
+    };
+    let before = used(&ensemble);
+    sleep(Duration::from_secs(2));
+    for (before, after) in before.iter().zip(used(&ensemble)) {
+        assert!(after - before < 20, "{} ms of two seconds", (after - before) * 10);
+    }
+}

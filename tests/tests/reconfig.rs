@@ -2,7 +2,7 @@
 
 use zk_tests::fixture::Conn;
 use zk_tests::reconfig::{Changing, Load};
-use zk_tests::server::Kind;
+use zk_tests::server::{Kind, Options, Server, free_addresses};
 use zk_tests::tools::{self, Release};
 use zk_tests::{record, words};
 use zk_wire::{Code, Op, Stat};
@@ -14,12 +14,12 @@ const CONFIG: &str = "/zookeeper/config";
 /// back into the same ensemble.
 #[test]
 fn an_ensemble_is_changed_under_load() {
-    let Some(mut ensemble) = tools::need(Changing::start(Kind::Ours, &[])) else { return };
+    let Some(mut ensemble) = tools::need(Changing::start([Kind::Ours; 3], &[])) else { return };
     Conn::open(ensemble.address(1)).create("/load", 0);
     let load = Load::start((1..=3).map(|sid| ensemble.address(sid)).collect());
 
-    ensemble.spawn_joiner(4, "participant");
-    ensemble.spawn_joiner(5, "observer");
+    ensemble.spawn_joiner(Kind::Ours, 4, "participant");
+    ensemble.spawn_joiner(Kind::Ours, 5, "observer");
     ensemble.wait_until("following without a vote", |ensemble| {
         [4, 5].iter().all(|sid| ensemble.mode(*sid).as_deref() == Some("follower"))
     });
@@ -126,7 +126,7 @@ fn table(ensemble: &Changing) -> Vec<(&'static str, Vec<u8>, Code)> {
 }
 
 fn answers(kind: Kind) -> Option<()> {
-    let ensemble = tools::need(Changing::start(kind, &[]))?;
+    let ensemble = tools::need(Changing::start([kind; 3], &[]))?;
     for sid in 1..=3 {
         for (name, body, expected) in table(&ensemble) {
             let code = ensemble.ask(sid, &body).map(|reply| reply.header.code);
@@ -161,7 +161,7 @@ fn faults_have_the_errors_of_apaches_servers() {
 #[test]
 fn reconfig_needs_its_switch_and_permission() {
     let lines = ["skipACL=no"];
-    let Some(ensemble) = tools::need(Changing::start(Kind::Ours, &lines)) else { return };
+    let Some(ensemble) = tools::need(Changing::start([Kind::Ours; 3], &lines)) else { return };
     let asked = record::reconfigure(None, None, None, -1);
     let code = |ensemble: &Changing, sid, body: &[u8]| {
         ensemble.ask(sid, body).map(|reply| reply.header.code)
@@ -174,8 +174,114 @@ fn reconfig_needs_its_switch_and_permission() {
     }
     drop(ensemble);
     let lines = ["reconfigEnabled=false"];
-    let Some(ensemble) = tools::need(Changing::start(Kind::Ours, &lines)) else { return };
+    let Some(ensemble) = tools::need(Changing::start([Kind::Ours; 3], &lines)) else { return };
     assert_eq!(code(&ensemble, 1, &asked), Some(Code::RECONFIG_DISABLED));
     let text = ensemble.config(1).expect("it serves");
     assert!(text.ends_with("\nversion=0") && text.starts_with("server.1="), "{text}");
+}
+
+/// Goal: the whole list may be given; watchers of the znode hear of it; a second change has to wait;
+/// each server keeps the files that Apache's servers keep.
+#[test]
+fn a_whole_list_is_seen_by_watchers_and_in_the_files() {
+    let Some(mut ensemble) = tools::need(Changing::start([Kind::Ours; 3], &[])) else { return };
+    let leader = ensemble.leader().expect("it led a moment ago");
+    let other = if leader == 1 { 2 } else { 1 };
+    let mut watcher = Conn::open(ensemble.address(other));
+    watcher.ok(Op::GET_DATA, &record::path_watch(CONFIG, true));
+    let mut conn = Conn::open(ensemble.address(leader));
+    let list = [1, 2, 3].map(|sid| {
+        let observer = sid != leader && sid != other;
+        ensemble.line(sid, if observer { "observer" } else { "participant" })
+    });
+    conn.send(Op::RECONFIG, &record::reconfigure(None, None, Some(&list.join(",")), -1));
+    conn.send(Op::RECONFIG, &record::reconfigure(None, None, None, -1));
+    let (first, second) = (conn.receive(), conn.receive());
+    assert_eq!(first.header.code, Code::OK);
+    assert_eq!(second.header.code, Code::RECONFIG_IN_PROGRESS);
+    let event = watcher.wait_event();
+    assert_eq!((event.kind, event.path.as_str()), (3, CONFIG));
+    assert_eq!(event.zxid, first.header.zxid.0);
+
+    let version = first.header.zxid.0;
+    let text = format!("{}\nversion={version:x}", list.join("\n"));
+    for sid in 1..=3 {
+        ensemble
+            .wait_until("the same text", |ensemble| ensemble.config(sid).as_ref() == Some(&text));
+        let home = ensemble.servers[&sid].home().to_owned();
+        let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap_or_default();
+        assert!(read("zoo.cfg.bak").contains(&ensemble.line(1, "participant")));
+        let settings = read("zoo.cfg");
+        let dynamic = format!("zoo.cfg.dynamic.{version:x}");
+        assert!(
+            settings.ends_with(&format!("dynamicConfigFile={}\n", home.join(&dynamic).display()))
+        );
+        assert!(!settings.contains("server.") && !settings.contains("clientPort="), "{settings}");
+        assert_eq!(read(&dynamic), list.join("\n"));
+        assert!(!home.join("zoo.cfg.dynamic.next").exists());
+    }
+}
+
+#[test]
+fn one_server_may_be_an_ensemble() {
+    let options = Options::new(Kind::Ours).line("standaloneEnabled=false").line("initLimit=5");
+    let options = options.line("syncLimit=5").line("reconfigEnabled=true").line("skipACL=yes");
+    let places = free_addresses(2);
+    let line = format!("127.0.0.1:{}:{}", places[0].port(), places[1].port());
+    let options = options.line(&format!("server.1={line}")).file("myid", b"1".to_vec());
+    let Some(server) = tools::need(Server::start(options)) else { return };
+    let mut conn = Conn::open(server.address());
+    let (data, _) = conn.data(CONFIG);
+    let text = format!("server.1={line}:participant\nversion=100000000");
+    assert_eq!(data, Some(text.into_bytes()));
+    assert_eq!(conn.code(Op::RECONFIG, &record::reconfigure(None, Some("1"), None, -1)), {
+        Code::BAD_ARGUMENTS
+    });
+    assert_eq!(conn.code(Op::RECONFIG, &record::reconfigure(None, None, None, -1)), Code::OK);
+}
+
+/// Two of the one kind and a leader of the other: servers of both join, a voter becomes an observer,
+/// and the leader leaves.
+fn mixed(followers: Kind, leader: Kind) {
+    let started = Changing::start([followers, followers, leader], &[]);
+    let Some(mut ensemble) = tools::need(started) else { return };
+    assert_eq!(ensemble.leader(), Some(3), "of empty servers the last one leads");
+    Conn::open(ensemble.address(1)).create("/load", 0);
+    let load = Load::start((1..=3).map(|sid| ensemble.address(sid)).collect());
+    ensemble.spawn_joiner(leader, 4, "participant");
+    ensemble.spawn_joiner(followers, 5, "participant");
+    ensemble.wait_until("following without a vote", |ensemble| {
+        [4, 5].iter().all(|sid| ensemble.mode(*sid).as_deref() == Some("follower"))
+    });
+    let joining = [ensemble.line(4, "participant"), ensemble.line(5, "participant")];
+    ensemble.change(&joining, "", &[1, 2, 3, 4, 5]);
+    ensemble.change(&[ensemble.line(1, "observer")], "", &[1, 2, 3, 4, 5]);
+    ensemble.wait_until("observing", |ensemble| ensemble.mode(1).as_deref() == Some("observer"));
+    let rest = [1, 2, 4, 5];
+    load.set_addresses(rest.map(|sid| ensemble.address(sid)).to_vec());
+    let text = ensemble.change(&[], "3", &rest);
+    ensemble.wait_until("another leader", |ensemble| {
+        ensemble.leader().is_some_and(|leader| leader != 3)
+    });
+    let acknowledged = load.stop();
+    for sid in rest {
+        let mut conn = Conn::open(ensemble.address(sid));
+        conn.ok(Op::SYNC, &record::path("/load"));
+        let there = conn.children("/load");
+        for path in &acknowledged {
+            let name = path.rsplit('/').next().expect("a name").to_owned();
+            assert!(there.binary_search(&name).is_ok(), "{path} is not on server {sid}");
+        }
+        assert_eq!(conn.data(CONFIG).0, Some(text.clone().into_bytes()), "server {sid}");
+    }
+}
+
+#[test]
+fn our_leader_changes_apaches_servers() {
+    mixed(Kind::Apache(Release::Apache39), Kind::Ours);
+}
+
+#[test]
+fn apaches_leader_changes_our_servers() {
+    mixed(Kind::Ours, Kind::Apache(Release::Apache39));
 }

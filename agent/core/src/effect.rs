@@ -97,11 +97,13 @@ pub enum Effect {
         /// What was proposed.
         members: Box<Members>,
     },
-    /// A configuration is in force. It is written down as such, for the next start; and this
-    /// server's own ports follow it.
+    /// A configuration is in force: this server's own ports follow it.
     MembersInForce {
         /// What is in force.
         members: Box<Members>,
+        /// It is written down: `EnsembleConfig::members` of the next start. Not so for a server that
+        /// has no place in it and never had one: it begins again with the list that it was given.
+        kept: bool,
     },
     /// From now on clients are served, or not.
     Serve {

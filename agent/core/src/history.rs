@@ -9,6 +9,8 @@ use zk_wire::Zxid;
 const TXNS_MIN: usize = 500;
 /// Bytes that are kept at most.
 const BYTES_MAX: usize = 32 << 20;
+/// Bytes that are kept at most while somebody waits for what stands above a pin.
+const PINNED_BYTES_MAX: usize = 256 << 20;
 
 /// A window over the newest applied txns, without gaps inside an epoch.
 #[derive(Debug, Default)]
@@ -18,12 +20,26 @@ pub struct History {
     head: usize,
     /// The txn before the oldest one that is kept.
     before: Zxid,
+    /// A learner that is being brought up has everything up to here.
+    pinned: Option<Zxid>,
 }
 
 impl History {
     /// A window that begins behind this txn.
     pub fn new(before: Zxid) -> History {
         History { before, ..History::default() }
+    }
+
+    /// Keeps what stands above this txn for a learner, up to 256 MiB; `None` for nobody.
+    pub fn pin(&mut self, zxid: Option<Zxid>) {
+        self.pinned = zxid;
+    }
+
+    fn is_too_long(&self) -> bool {
+        let bytes = self.bytes.len() - self.head;
+        let oldest = self.entries.front().map(|(zxid, _)| *zxid);
+        let wanted = self.pinned.is_some_and(|pin| oldest.is_some_and(|oldest| oldest > pin));
+        bytes > if wanted { PINNED_BYTES_MAX } else { BYTES_MAX }
     }
 
     /// Forgets everything; the window begins behind this txn.
@@ -55,7 +71,7 @@ impl History {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(txn);
         self.entries.push_back((zxid, start..self.bytes.len()));
-        while self.entries.len() > TXNS_MIN && self.bytes.len() - self.head > BYTES_MAX {
+        while self.entries.len() > TXNS_MIN && self.is_too_long() {
             self.drop_oldest();
         }
         if self.head > BYTES_MAX / 4 && self.head * 4 > self.bytes.len() {
@@ -118,6 +134,26 @@ mod tests {
         assert!(kept.len() >= TXNS_MIN && kept.len() * 40_000 <= BYTES_MAX);
         assert!(history.after(Zxid::new(1, 2998)).all(|(_, bytes)| bytes == &txn[..]));
         assert_eq!(history.after(Zxid::new(1, 2998)).count(), 1);
+    }
+
+    /// Goal: what a learner still has to hear stays while it is brought up, within a bound.
+    #[test]
+    fn what_stands_above_a_pin_stays() {
+        let mut history = History::new(Zxid::new(1, 4));
+        let txn = vec![7u8; 400_000];
+        history.pin(Some(Zxid::new(1, 9)));
+        for counter in 5..600 {
+            history.push(Zxid::new(1, counter), &txn);
+        }
+        assert_eq!(history.before(), Zxid::new(1, 9));
+        for counter in 600..1400 {
+            history.push(Zxid::new(1, counter), &txn);
+        }
+        assert!(history.before() > Zxid::new(1, 9), "the bound holds for everybody");
+        assert!(history.entries.len() * 400_000 <= PINNED_BYTES_MAX);
+        history.pin(None);
+        history.push(Zxid::new(1, 1400), &txn);
+        assert_eq!(history.entries.len(), TXNS_MIN);
     }
 
     #[test]

@@ -41,8 +41,15 @@ impl Membership {
     }
 
     /// Writes down what is in force, and sees where this server listens from now on.
-    pub fn activate(&mut self, members: &Members, facts: &mut Facts, peers: Option<&mut Peers>) {
-        if let Some(Err(error)) = self.files.as_mut().map(|files| files.activate(members)) {
+    pub fn activate(
+        &mut self,
+        members: &Members,
+        kept: bool,
+        facts: &mut Facts,
+        peers: Option<&mut Peers>,
+    ) {
+        let files = self.files.as_mut().filter(|_| kept);
+        if let Some(Err(error)) = files.map(|files| files.activate(members)) {
             // What was proposed is still written down, so that the next start is in time for it.
             log::error!("server: configuration_not_written version={:x} {error}", members.version);
         }

@@ -19,6 +19,89 @@ use crate::history::{Committed, Kind};
 /// Txns by zxid, as bytes.
 pub type Log = BTreeMap<i64, Vec<u8>>;
 
+/// What a member left behind.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// What of its log is there.
+    pub log: Log,
+    /// Whether Apache's files are among it. That server keeps its log when it is sent the database
+    /// instead: there may be holes, and a tail that was never committed.
+    pub apache: bool,
+}
+
+impl Left {
+    /// Reads a data directory: our segments, and Apache's files beside them.
+    pub fn of(data_dir: &Path) -> Left {
+        let mut log = Log::new();
+        let files = ApacheFiles::list(&data_dir.join("version-2")).expect("a directory");
+        for (_, path) in &files.logs {
+            read_apache(path, &mut log);
+        }
+        read_ours(&data_dir.join("zk-agent"), &mut log);
+        Left { log, apache: !files.logs.is_empty() }
+    }
+
+    /// The newest txn.
+    pub fn last(&self) -> i64 {
+        self.log.last_key_value().map_or(0, |(zxid, _)| *zxid)
+    }
+}
+
+/// What logs said at any time: what a member has now may begin later.
+#[derive(Debug, Default)]
+pub struct Witness {
+    log: Log,
+    /// The last committed txn of each epoch that is over.
+    ends: BTreeMap<i64, i64>,
+}
+
+impl Witness {
+    /// The test knows that nothing of its epoch behind this txn was committed.
+    pub fn set_end(&mut self, zxid: i64) {
+        self.ends.insert(epoch(zxid), zxid);
+    }
+
+    /// Takes what a member has now. Its newest txns may be cut later.
+    ///
+    /// # Panics
+    /// When it has other bytes for a zxid than another member has or had.
+    pub fn take(&mut self, left: &Left) {
+        if !left.apache {
+            for (a, b) in left.log.keys().zip(left.log.keys().skip(1)) {
+                // The first of an epoch stands behind the last that was committed of the one before.
+                if epoch(*a) < epoch(*b) && *b as u32 == 1 {
+                    let end = self.ends.entry(epoch(*a)).or_insert(*a);
+                    *end = (*end).min(*a);
+                }
+            }
+        }
+        for (zxid, txn) in &left.log {
+            let known = self.log.entry(*zxid).or_insert_with(|| txn.clone());
+            assert!(same(known, txn), "a log has {zxid:#x} as {txn:x?}, another {known:x?}");
+        }
+    }
+
+    /// All that was committed; `now` is what the members have at the end.
+    ///
+    /// # Panics
+    /// As [`Witness::take`]; when one of ours kept what was never committed, or a txn is nowhere.
+    pub fn finish(mut self, now: &[Left]) -> Log {
+        now.iter().for_each(|left| self.take(left));
+        let ends = &self.ends;
+        let lost = |zxid: &i64| ends.get(&epoch(*zxid)).is_some_and(|end| zxid > end);
+        for left in now.iter().filter(|left| !left.apache) {
+            let kept = left.log.keys().find(|zxid| lost(zxid));
+            assert_eq!(kept, None, "a member kept what was never committed, {kept:x?}");
+        }
+        self.log.retain(|zxid, _| !lost(zxid));
+        for (a, b) in self.log.keys().zip(self.log.keys().skip(1)) {
+            let next = if epoch(*a) == epoch(*b) { a + 1 } else { epoch(*b) << 32 | 1 };
+            assert_eq!(*b, next, "no member has {next:#x}");
+        }
+        self.log
+    }
+}
+
 fn read_apache(path: &Path, log: &mut Log) {
     let file = File::open(path).expect("a log file");
     // A file may have been begun and no more when its server was killed.
@@ -49,73 +132,6 @@ fn read_ours(dir: &Path, log: &mut Log) {
         Ok(())
     });
     outcome.expect("our log is whole");
-}
-
-/// What a member left behind.
-#[derive(Clone, Debug)]
-pub struct Left {
-    /// What of its log is there.
-    pub log: Log,
-    /// Whether Apache's files are among it. That server keeps its log when it is sent the database
-    /// instead: there may be holes, and a tail that was never committed.
-    pub apache: bool,
-    /// Whether this is how it was once, and the end of it may have been cut since.
-    pub former: bool,
-}
-
-impl Left {
-    /// Reads a data directory: our segments, and Apache's files beside them.
-    pub fn of(data_dir: &Path) -> Left {
-        let mut log = Log::new();
-        let files = ApacheFiles::list(&data_dir.join("version-2")).expect("a directory");
-        for (_, path) in &files.logs {
-            read_apache(path, &mut log);
-        }
-        read_ours(&data_dir.join("zk-agent"), &mut log);
-        Left { log, apache: !files.logs.is_empty(), former: false }
-    }
-
-    /// The newest txn.
-    pub fn last(&self) -> i64 {
-        self.log.last_key_value().map_or(0, |(zxid, _)| *zxid)
-    }
-}
-
-/// All that was committed, from all members.
-///
-/// - `ends`: the last committed txns of epochs, as far as they are known otherwise. The logs of ours
-///   tell it too, when what came next stands behind it.
-///
-/// # Panics
-/// When two members have different bytes for one zxid, when one of ours kept what was never
-/// committed, or when a txn is nowhere.
-pub fn merge(members: &[Left], ends: &[i64]) -> Log {
-    let mut ends: BTreeMap<i64, i64> = ends.iter().map(|end| (epoch(*end), *end)).collect();
-    for member in members.iter().filter(|member| !member.apache) {
-        for (a, b) in member.log.keys().zip(member.log.keys().skip(1)) {
-            // The first of an epoch stands behind the last that was committed of the one before.
-            if epoch(*a) < epoch(*b) && *b as u32 == 1 {
-                let end = ends.entry(epoch(*a)).or_insert(*a);
-                *end = (*end).min(*a);
-            }
-        }
-    }
-    let mut all = Log::new();
-    for (at, member) in members.iter().enumerate() {
-        for (zxid, txn) in &member.log {
-            if ends.get(&epoch(*zxid)).is_some_and(|end| zxid > end) {
-                assert!(member.apache || member.former, "log {at} kept {zxid:#x}, never committed");
-                continue;
-            }
-            let known = all.entry(*zxid).or_insert_with(|| txn.clone());
-            assert!(same(known, txn), "log {at} has {zxid:#x} as {txn:x?}, another {known:x?}");
-        }
-    }
-    for (a, b) in all.keys().zip(all.keys().skip(1)) {
-        let next = if epoch(*a) == epoch(*b) { a + 1 } else { epoch(*b) << 32 | 1 };
-        assert_eq!(*b, next, "no member has {next:#x}");
-    }
-    all
 }
 
 fn epoch(zxid: i64) -> i64 {

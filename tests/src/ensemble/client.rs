@@ -58,6 +58,9 @@ pub struct Client {
     /// What was asked for and not answered, in order: call, xid, request.
     asked: VecDeque<(u64, i32, Request)>,
     watches: BTreeSet<(String, Watch)>,
+    /// Znodes whose end the server tells once more, to another kind of watch that was set again. The
+    /// client hears it once.
+    repeats: Vec<String>,
     /// Newest zxid of an answer.
     seen: i64,
     /// The version of each znode when it was last heard of.
@@ -79,6 +82,7 @@ impl Client {
             cxid: 0,
             asked: VecDeque::new(),
             watches: BTreeSet::new(),
+            repeats: Vec::new(),
             seen: 0,
             versions: BTreeMap::new(),
             numbered: Vec::new(),
@@ -137,6 +141,7 @@ impl Client {
         let timeout_ms = i64::from(session.timeout_ms);
         self.session = Some(session);
         self.shared.record(Event::Attached { session: name, timeout_ms });
+        self.repeats.clear();
         if !self.watches.is_empty() {
             self.send_watches(raw);
         }
@@ -150,7 +155,10 @@ impl Client {
     }
 
     /// Sets again what was watched on the connection before.
-    fn send_watches(&self, raw: &mut Raw) {
+    fn send_watches(&mut self, raw: &mut Raw) {
+        let paths: Vec<&String> = self.watches.iter().map(|(path, _)| path).collect();
+        let twice = paths.windows(2).filter(|pair| pair[0] == pair[1]);
+        self.repeats = twice.map(|pair| pair[0].clone()).collect();
         let list = |wanted: Watch| -> Vec<&str> {
             let fits = self.watches.iter().filter(|(_, watch)| *watch == wanted);
             fits.map(|(path, _)| path.as_str()).collect()
@@ -201,6 +209,7 @@ impl Client {
             return Ok(());
         }
         if reply.header.xid == xid::SET_WATCHES {
+            self.repeats.clear();
             return Ok(());
         }
         let (call, cxid, request) = self.asked.pop_front().expect("an answer has its request");
@@ -209,8 +218,7 @@ impl Client {
         let zxid = reply.header.zxid.0;
         let answer = call::decode(&request, &reply);
         self.learn(&request, &answer);
-        let failed = matches!(answer, Reply::Failed(_));
-        self.seen = self.seen.max(if failed { 0 } else { zxid });
+        self.seen = self.seen.max(zxid);
         self.shared.record(Event::Return { call, zxid, reply: answer.clone() });
         match (request, answer) {
             (Request::Close, _) => {
@@ -231,8 +239,14 @@ impl Client {
             4 => (Touch::Children, &[Watch::Children]),
             other => panic!("an event of kind {other}"),
         };
+        let mut known = false;
         for kind in kinds {
-            self.watches.remove(&(event.path.clone(), *kind));
+            known |= self.watches.remove(&(event.path.clone(), *kind));
+        }
+        let again = self.repeats.iter().position(|path| *path == event.path);
+        if let (Touch::Deleted, false, Some(again)) = (touch, known, again) {
+            self.repeats.remove(again);
+            return;
         }
         let session = self.session.as_ref().expect("events come on connections").session_id;
         let zxid = Some(reply.header.zxid.0).filter(|zxid| *zxid > 0);

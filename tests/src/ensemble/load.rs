@@ -4,15 +4,18 @@
 //! Threads with sessions of their own. They take every failure of a connection as what it is, and
 //! go on elsewhere; nothing is ever sent a second time. Who judges what they saw is `history`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::certificate::{self, Log};
 use super::client::Client;
+use super::compare;
 use super::shared::Shared;
 pub use super::shared::{Plan, Use};
-use crate::history::{Entry, Event, Request};
+use crate::history::{self, Entry, Event, History, Kind, Promises, Request, Summary};
 
 /// How long progress may take once everything that is needed for it is there.
 const PROGRESS_LIMIT: Duration = Duration::from_secs(60);
@@ -79,6 +82,22 @@ impl Load {
         self.shared.set_paused(false);
     }
 
+    /// Lets them work until all servers hold the same and tell the same digests, and sends them away.
+    ///
+    /// # Panics
+    /// When they don't, or nothing goes on.
+    pub fn settle(&self, places: &[SocketAddr]) {
+        for _ in 0..5 {
+            self.resume();
+            assert!(self.progresses(300), "no progress at the end");
+            self.pause();
+            if compare::assert_equal(places) > 0 {
+                return;
+            }
+        }
+        panic!("no zxid at which all servers told their digest");
+    }
+
     /// Ends the clients; what they wrote down.
     ///
     /// # Panics
@@ -101,11 +120,27 @@ impl Drop for Load {
     }
 }
 
-/// The numbers of the closing requests, by session: a refused one is a txn of its own, and no write.
-pub fn closes(entries: &[Entry]) -> std::collections::BTreeSet<(i64, i32)> {
+/// Holds what clients saw against what was committed.
+///
+/// # Panics
+/// When they contradict each other.
+pub fn judge(entries: Vec<Entry>, log: &Log, promises: &Promises) -> Summary {
     let close = |entry: &Entry| match entry.event {
         Event::Invoke { session, cxid, request: Request::Close, .. } => Some((session, cxid)),
         _ => None,
     };
-    entries.iter().filter_map(close).collect()
+    let closes: BTreeSet<(i64, i32)> = entries.iter().filter_map(close).collect();
+    let mut txns = certificate::committed(log);
+    // A refused closing is a txn of its own, and no write.
+    txns.retain(|txn| {
+        let refused = matches!(txn.kind, Kind::Refused(_));
+        !(refused && closes.contains(&(txn.session, txn.cxid)))
+    });
+    match history::check(&History { entries, txns }, promises) {
+        Ok(summary) => summary,
+        Err(found) => {
+            let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+            panic!("{} anomalies:\n{}", lines.len(), lines.join("\n"));
+        }
+    }
 }

@@ -157,11 +157,13 @@ impl World {
                     let told = self.servers[server].config.ensemble.as_mut();
                     told.expect("it is in an ensemble").proposed = Some((**members).clone());
                 }
-                Effect::MembersInForce { members } => {
+                Effect::MembersInForce { members, kept } => {
                     let held = self.monitor.on_members(server, members);
                     self.hold(held);
                     let told = self.servers[server].config.ensemble.as_mut();
-                    told.expect("it is in an ensemble").members = (**members).clone();
+                    if *kept {
+                        told.expect("it is in an ensemble").members = (**members).clone();
+                    }
                 }
                 Effect::Pause { .. } | Effect::Resume { .. } | Effect::Audit(_) => {}
             }

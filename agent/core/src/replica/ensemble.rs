@@ -47,6 +47,8 @@ pub(super) enum Role {
 pub(super) struct Ensemble {
     pub me: Sid,
     pub known: Known,
+    /// It had a place in a configuration that was in force.
+    pub placed: bool,
     /// Who leads next by the word of the last leader; then nobody is elected.
     pub designated: Option<Sid>,
     pub epochs: Epochs,
@@ -77,6 +79,7 @@ impl Ensemble {
         let address = own_address(config.me, &committed).unwrap_or_default();
         Ensemble {
             me: config.me,
+            placed: committed.version > 0,
             known: Known { committed, proposed },
             designated: None,
             epochs,
@@ -172,6 +175,7 @@ impl Replica {
         self.stop_serving(effects);
         let us = self.us();
         us.role = Role::Flushing;
+        us.history.pin(None);
         for peer in std::mem::take(&mut us.peers).into_keys() {
             effects.list.push(Effect::ClosePeer { peer });
         }

@@ -81,6 +81,7 @@ impl Replica {
             leader.learners.remove(&peer);
             leader.syncs.retain(|sync| sync.from != SyncFrom::Learner(peer));
         }
+        self.pin_history();
         self.feed_waiting(effects);
     }
 
@@ -401,6 +402,7 @@ impl Replica {
             follower.stage = Stage::Offered;
             follower.position = top;
         }
+        self.pin_history();
     }
 
     /// Sends the database, when no other snapshot is being taken; else when that is done.
@@ -420,6 +422,7 @@ impl Replica {
         let sessions: Vec<(i64, i32)> = self.sessions.iter().collect();
         self.tree.wire_begin(&sessions, &mut effects.bytes);
         effects.send_peer(peer, start);
+        self.pin_history();
     }
 
     /// The network has taken what was sent: more of the database follows.
@@ -467,7 +470,7 @@ impl Replica {
             leader.sync(sid);
         }
         if leader.phase == Phase::Serving {
-            self.admit(peer, effects);
+            self.admit(now, peer, effects);
         } else {
             self.advance(now, effects);
         }
@@ -495,7 +498,7 @@ impl Replica {
         effects.log(Level::Info, format!("ensemble: leading epoch={epoch} history={history_end}"));
         let stays = self.complete_members(now, effects);
         for peer in self.at_stage(Stage::Synced) {
-            self.admit(peer, effects);
+            self.admit(now, peer, effects);
         }
         if !stays {
             return self.look(now, "the configuration has another leader", effects);
@@ -504,12 +507,29 @@ impl Replica {
         effects.list.push(Effect::Serve { on: true });
     }
 
+    /// Keeps what learners that are being brought up will hear next.
+    pub(super) fn pin_history(&mut self) {
+        let us = self.us();
+        let lowest = match &us.role {
+            Role::Leading(leader) => {
+                let stages = Stage::Snapshot..Stage::Serving;
+                let busy = leader.learners.values().filter(|f| stages.contains(&f.stage));
+                busy.map(|f| f.position).min()
+            }
+            _ => None,
+        };
+        us.history.pin(lowest);
+    }
+
     /// A learner serves from now on: it hears what came meanwhile, and everything that comes.
-    fn admit(&mut self, peer: PeerId, effects: &mut Effects) {
+    fn admit(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         let us = self.ensemble.as_ref().expect("there is an ensemble");
         let Role::Leading(leader) = &us.role else { return };
         let Some(follower) = leader.learners.get(&peer) else { return };
         let (position, observer) = (follower.position, follower.observer);
+        if position < us.history.before() {
+            return self.drop_peer(now, peer, "it took too long to catch up", effects);
+        }
         let start = effects.bytes.len();
         let out = &mut effects.bytes;
         packet::put(kind::UPTODATE, Zxid::NONE, None, out);
@@ -530,6 +550,7 @@ impl Replica {
             let line = format!("ensemble: serving server={sid} observer={observer} from={acked}");
             effects.log(Level::Info, line);
         }
+        self.pin_history();
     }
 }
 

@@ -329,6 +329,7 @@ impl Replica {
                     unreachable!("matched just now");
                 };
                 learner.snapshot_due = true;
+                learner.received = zxid;
                 let mut recovered = receiver.finish();
                 recovered.tree.applied(zxid);
                 self.abort_snapshot(effects);
@@ -360,6 +361,10 @@ impl Replica {
             kind::PROPOSAL | kind::INFORM | kind::INFORMANDACTIVATE => {
                 let (leader, txn) = proposal_of(packet)?;
                 let zxid = read_zxid(txn, packet.zxid)?;
+                if zxid <= learner.received {
+                    // An Apache leader begins to forward before it looks where its database stands.
+                    return Ok(());
+                }
                 let last = if learner.heard == Zxid::NONE { logged } else { learner.heard };
                 check_next(last, zxid, learner.heard == Zxid::NONE)?;
                 learner.heard = zxid;
@@ -413,6 +418,9 @@ impl Replica {
     fn on_sync_commit(&mut self, now: Now, zxid: Zxid, effects: &mut Effects) -> Taken {
         let logged = self.logged;
         let Some(learner) = self.learner() else { return Ok(()) };
+        if zxid <= learner.received {
+            return Ok(());
+        }
         if zxid <= logged && !learner.snapshot_due {
             learner.committed = learner.committed.max(zxid);
             self.committed = self.committed.max(zxid);

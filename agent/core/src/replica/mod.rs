@@ -18,6 +18,10 @@ mod upkeep;
 mod warm;
 mod write;
 #[cfg(test)]
+mod room;
+#[cfg(test)]
+mod reconfig_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod throttle_tests;

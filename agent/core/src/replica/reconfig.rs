@@ -255,7 +255,9 @@ impl Replica {
         }
         let version = members.version;
         effects.log(Level::Info, format!("ensemble: configuration_in_force version={version:x}"));
-        let in_force = Effect::MembersInForce { members: Box::new(members.clone()) };
+        us.placed |= members.servers.contains_key(&us.me);
+        let in_force =
+            Effect::MembersInForce { members: Box::new(members.clone()), kept: us.placed };
         effects.list.push(in_force);
         let observed = us.observes();
         let before = std::mem::replace(&mut us.known.committed, members);

@@ -14,6 +14,8 @@ use crate::config::EmptyDisk;
 pub const NOBODY: Sid = i64::MIN;
 /// First wait for notifications before the own vote is sent again, in ms.
 const RESEND_MS_MIN: i64 = 200;
+/// Strangers whose words are remembered.
+const STRANGERS_MAX: usize = 64;
 /// The wait doubles up to this, in ms. Apache's servers go up to a minute.
 const RESEND_MS_MAX: i64 = 2_000;
 
@@ -142,6 +144,8 @@ pub struct Election {
     proposal: Vote,
     received: BTreeMap<Sid, Cast>,
     outside: BTreeMap<Sid, Cast>,
+    /// What strangers said that were answered, and with what.
+    answered: BTreeMap<Sid, (Vote, Vote)>,
     resend_ms: i64,
     resend_at_ms: i64,
     /// A quorum agrees; when nothing better is heard until then, it is over.
@@ -167,6 +171,7 @@ impl Election {
             proposal: none,
             received: BTreeMap::new(),
             outside: BTreeMap::new(),
+            answered: BTreeMap::new(),
             resend_ms: RESEND_MS_MIN,
             resend_at_ms: i64::MAX,
             settle_at_ms: None,
@@ -202,6 +207,7 @@ impl Election {
         self.proposal = Vote { round: self.round, ..self.own };
         self.received.clear();
         self.outside.clear();
+        self.answered.clear();
         self.settle_at_ms = None;
         self.resend_ms = RESEND_MS_MIN;
         self.resend_at_ms = now_ms + self.resend_ms;
@@ -335,7 +341,7 @@ impl Election {
         if !electorate.is_voter(heard.from) {
             // Observers and joiners learn from this who leads.
             let vote = Vote { round: self.round, ..self.current() };
-            if heard.from != self.me {
+            if heard.from != self.me && self.is_due(&heard, vote) {
                 out.push(Say::To(heard.from, self.state, vote));
             }
             return;
@@ -364,6 +370,19 @@ impl Election {
             State::Following | State::Leading => self.on_settled(heard, electorate, out),
             State::Observing => {}
         }
+    }
+
+    /// Whether a stranger is to be answered. Two that look for a leader, of which only one knows the
+    /// other, would answer each other without an end: the same is said once.
+    fn is_due(&mut self, heard: &Heard, answer: Vote) -> bool {
+        if self.state != State::Looking || heard.state != State::Looking {
+            return true;
+        }
+        if self.answered.len() >= STRANGERS_MAX {
+            self.answered.clear();
+        }
+        let said = (heard.vote, answer);
+        self.answered.insert(heard.from, said) != Some(said)
     }
 
     fn beats(electorate: &Electorate<'_>, vote: &Vote, other: &Vote) -> bool {

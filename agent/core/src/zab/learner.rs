@@ -89,6 +89,8 @@ pub struct Learner {
     pub late: bool,
     /// The database it received is not on disk yet.
     pub snapshot_due: bool,
+    /// Where the database stands that it received; NONE when it received none.
+    pub received: Zxid,
     /// Proposals that are not logged: nothing commits them yet, and the epoch is not entered.
     pub held: VecDeque<Held>,
     /// The configuration of NEWLEADER: in force once the leader is established.
@@ -123,6 +125,7 @@ impl Learner {
             due_ms,
             late: false,
             snapshot_due: false,
+            received: Zxid::NONE,
             held: VecDeque::new(),
             offered: None,
             heard: Zxid::NONE,

@@ -3,6 +3,7 @@
 //! The newest snapshot that loads, then the logs above it. What Apache's server would pass over
 //! in silence is refused when it loses txns, and said when it does not.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,13 @@ use super::snapshot::{looks_complete, read_snapshot};
 
 /// Snapshots that are tried, as in Apache's server.
 const CANDIDATES_MAX: usize = 100;
+/// Txns that are remembered, to know them again.
+const REMEMBERED: usize = 1 << 16;
 /// Header, type at 28.
 const TXN_HEADER_BYTES: usize = 32;
 const ERROR_TYPE: i32 = -1;
 const CLOSE_SESSION_TYPE: i32 = -11;
+const MULTI_TYPE: i32 = 14;
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +60,13 @@ pub fn import(data: &Path, logs: &Path, replay: &mut dyn Replay) -> Result<Optio
     }
     let snapshot = load_snapshot(&files, replay, &mut notes)?;
     let base = snapshot.unwrap_or(Zxid::ZERO);
-    let mut logs = Logs { replay, notes, last: base, txns: 0, last_txn: Vec::new(), lethal: 0 };
+    let (seen, repeats) = (VecDeque::new(), 0);
+    let mut logs = Logs { replay, notes, last: base, txns: 0, seen, repeats, lethal: 0 };
     logs.read_all(&files.logs, base)?;
-    let Logs { last, txns, mut notes, lethal, .. } = logs;
+    let Logs { last, txns, mut notes, lethal, repeats, .. } = logs;
+    if repeats > 0 {
+        notes.push(format!("{repeats} txns of the logs are there more than once"));
+    }
     if lethal > 0 {
         notes.push(format!("{lethal} closeSession txns without a list, but with a digest"));
     }
@@ -146,8 +154,18 @@ struct Logs<'r> {
     notes: Vec<String>,
     last: Zxid,
     txns: u64,
-    last_txn: Vec<u8>,
+    /// The newest txns, ascending: zxid and [`mark`].
+    seen: VecDeque<(Zxid, u32)>,
+    repeats: u64,
     lethal: u64,
+}
+
+/// What two records of one txn have in common. Of a multi that failed Apache's leader sends the parts
+/// as they were or marked as errors, depending on when.
+fn mark(txn: &[u8], kind: i32) -> u32 {
+    let length = txn.len() as u32;
+    let bytes = if kind == MULTI_TYPE { &txn[..TXN_HEADER_BYTES] } else { txn };
+    crc32c::crc32c_append(length, bytes)
 }
 
 impl Logs<'_> {
@@ -240,8 +258,10 @@ impl Logs<'_> {
         })?;
         self.last = zxid;
         self.txns += 1;
-        self.last_txn.clear();
-        self.last_txn.extend_from_slice(txn);
+        if self.seen.len() == REMEMBERED {
+            self.seen.pop_front();
+        }
+        self.seen.push_back((zxid, mark(txn, kind)));
         Ok(())
     }
 
@@ -251,9 +271,12 @@ impl Logs<'_> {
             return Ok(());
         }
         let LogRecord { offset, zxid, txn } = *record;
-        // Leaders from 3.9.0 on give the error txn of a malformed request the zxid before it.
-        let harmless = zxid == self.last && (txn == self.last_txn || kind == ERROR_TYPE);
-        if !harmless {
+        // Followers up to 3.8.3 that begin to catch up anew log what they had logged before. Leaders
+        // from 3.9.0 on give the error txn of a malformed request the zxid before it.
+        let known = self.seen.binary_search_by_key(&zxid, |(zxid, _)| *zxid);
+        let same = known.is_ok_and(|at| self.seen[at].1 == mark(txn, kind));
+        let error_again = zxid == self.last && kind == ERROR_TYPE;
+        if !same && !error_again {
             return Err(DiskError::Corrupt {
                 path: path.to_owned(),
                 offset,
@@ -261,8 +284,7 @@ impl Logs<'_> {
                 detail: format!("txn {zxid} stands behind {}", self.last),
             });
         }
-        let path = path.display();
-        self.notes.push(format!("{path}, offset {offset}: txn {zxid} is there twice"));
+        self.repeats += 1;
         Ok(())
     }
 }

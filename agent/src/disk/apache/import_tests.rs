@@ -122,13 +122,19 @@ fn gaps_and_going_back_are_refused_and_harmless_repeats_are_said() {
     made.log(START + 1, &[txn(START + 1), txn(START + 3)]);
     let error = made.import().unwrap_err().to_string();
     assert!(error.contains("missing"), "{error}");
-    made.log(START + 1, &[txn(START + 1), txn(START + 2), txn(START + 1)]);
+    made.log(START + 1, &[txn(START + 1), txn(START + 2), typed(START + 1, 1, 9)]);
     assert!(matches!(made.import(), Err(DiskError::Corrupt { .. })));
     made.log(START + 1, &[txn(START + 1), typed(START + 1, -10, 9)]);
     assert!(matches!(made.import(), Err(DiskError::Corrupt { .. })));
     made.log(START + 1, &[txn(START + 1), txn(START + 1), typed(START + 1, -1, -5)]);
     let (imported, state) = made.import().unwrap();
-    assert_eq!((zxids(&state), imported.notes.len()), (vec![1], 2));
+    assert_eq!((zxids(&state), imported.notes.len()), (vec![1], 1));
+    // A follower 3.8.0 that began anew to catch up.
+    let repeated = [1, 2, 3, 1, 2, 3, 4].map(|number| txn(START + number));
+    made.log(START + 1, &repeated);
+    let (imported, state) = made.import().unwrap();
+    assert_eq!((zxids(&state), imported.notes.len()), (vec![1, 2, 3, 4], 1));
+    assert!(imported.notes[0].starts_with("3 txns"), "{:?}", imported.notes);
 }
 
 #[test]
