@@ -9,6 +9,9 @@ use zk_agent::cli::{self, Command, Tool};
 use zk_agent::disk::tools::command;
 use zk_agent::{node, report, settings, start};
 
+// Known bugs of others are switches for the simulator: no server is built that has them.
+const _: () = assert!(!zk_core::bugs::COMPILED, "build zk-agent without zk-core's feature bugs");
+
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,

@@ -1,4 +1,5 @@
-//! What a developer runs: `cargo xtask bench` measures our server beside its peers.
+//! What a developer runs: `cargo xtask bench` measures our server beside its peers, `cargo xtask sim`
+//! simulates ensembles.
 //!
 //! The yardstick (generators, scripts, the null server) is kept beside the repository, in the folder
 //! that `ZK_BENCH` names or `../shared/bench`; this only builds what is measured and calls it.
@@ -8,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
+usage: cargo xtask sim COUNT [FIRST]
+
+Simulates so many ensembles under faults, from a seed on (1), on two threads; reports what came.
+
 usage: cargo xtask bench [--rounds N] [--seconds N] [--configs LIST] [--rows LIST] [--out FILE]
 
 Builds the server for release and runs the yardstick's matrix with it; prints medians as Markdown.
@@ -95,11 +100,25 @@ fn bench(bench: &Bench, root: &Path) -> Result<(), String> {
     run(Command::new("python3").arg(yardstick.join("summarize.py")).arg(&bench.out))
 }
 
+fn sim(mut arguments: impl Iterator<Item = String>, root: &Path) -> Result<(), String> {
+    let count = arguments.next().ok_or("sim needs a number of seeds")?;
+    let first = arguments.next().unwrap_or_else(|| "1".to_owned());
+    if count.parse::<u64>().is_err() || first.parse::<u64>().is_err() {
+        return Err(format!("sim {count} {first}: not numbers"));
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo)
+        .args(["run", "--quiet", "--profile", "sim", "-p", "zk-tests", "--bin", "zk-sim", "--"])
+        .args(["-j", "2", &first, &count])
+        .current_dir(root))
+}
+
 fn main() -> ExitCode {
     let root = root();
     let mut arguments = std::env::args().skip(1);
     let result = match arguments.next().as_deref() {
         Some("bench") => parse(arguments, &root).and_then(|settings| bench(&settings, &root)),
+        Some("sim") => sim(arguments, &root),
         Some("--help" | "-h") | None => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod time;
+pub mod bugs;
 pub mod hash;
 pub mod members;
 pub mod config;

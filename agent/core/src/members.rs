@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bugs::{self, Bug};
 use zk_wire::ensemble::{ConfigError, Ensemble, HostPort, Rules};
 
 /// A server's id (`myid`).
@@ -109,8 +110,10 @@ impl Members {
     /// Whether these servers, as far as they have a vote, are a quorum.
     pub fn is_quorum(&self, sids: &BTreeSet<Sid>) -> bool {
         if self.groups.is_empty() {
-            let count = sids.iter().filter(|sid| self.is_voter(**sid)).count();
-            return count > self.voters().count() / 2;
+            let counts = |sid: &Sid| self.is_voter(*sid) || bugs::on(Bug::Zk2959);
+            let count = sids.iter().filter(|sid| counts(sid)).count();
+            let half = bugs::on(Bug::HalfIsQuorum);
+            return count * 2 + usize::from(half) > self.voters().count();
         }
         let mut weights: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
         for (sid, group) in self.groups.iter().filter(|(sid, _)| self.is_voter(**sid)) {

@@ -141,6 +141,13 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl Entry {
+    /// Whether a client is told here that its session has expired.
+    pub fn is_expiry(&self) -> bool {
+        matches!(self.event, Event::Expired { .. })
+    }
+}
+
 /// What a committed txn was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

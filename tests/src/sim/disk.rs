@@ -11,6 +11,7 @@ use std::rc::Rc;
 use zk_agent::disk::record::{self, Kind};
 use zk_agent::disk::scan::{Part, scan_log};
 use zk_agent::disk::segment::{Header, RECORDS_START};
+use zk_core::bugs::{self, Bug};
 use zk_core::{Config, Epochs, Loader, Recovered};
 use zk_wire::Zxid;
 
@@ -229,8 +230,11 @@ impl Disk {
             }
             Work::Reload(cut) => {
                 if let Some(cut) = cut.filter(|cut| self.reaches(*cut)) {
+                    if bugs::on(Bug::Zk3701) {
+                        return;
+                    }
                     self.log.retain(|logged| logged.zxid <= cut);
-                    self.snapshots.retain(|saved| saved.zxid <= cut);
+                    self.snapshots.retain(|saved| saved.zxid <= cut || bugs::on(Bug::Zk4837));
                     for saved in &mut self.snapshots {
                         saved.log_from = saved.log_from.min(self.log.len());
                     }

@@ -23,7 +23,8 @@ impl World {
         if self.rng.one_in(2) { Loss::Process } else { Loss::Power }
     }
 
-    fn down(&mut self, server: usize, loss: Loss, ms_max: usize) {
+    /// The process ends, and starts again within that time.
+    pub(super) fn down(&mut self, server: usize, loss: Loss, ms_max: usize) {
         self.crash(server, loss);
         let after_ms = 1 + self.rng.below(ms_max) as i64;
         self.servers[server].restart_at_ms = Some(self.now_ms + after_ms);

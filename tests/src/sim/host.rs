@@ -2,6 +2,7 @@
 
 use zk_core::{ConnId, Effect, Effects, Event, PeerId, Port, Replica};
 
+use super::Fault;
 use super::World;
 use super::disk::{Done, Loss, Work};
 use super::net::{End, Packet};
@@ -116,7 +117,7 @@ impl World {
                 if *left == 0 {
                     self.tally.count("crash between effects");
                     let loss = self.loss();
-                    self.crash(server, loss);
+                    self.down(server, loss, 2_000);
                     return false;
                 }
                 *left -= 1;
@@ -201,6 +202,12 @@ impl World {
                     let packet = Packet::Bytes(now.to_vec());
                     self.net.send(&mut self.rng, self.now_ms, true, other, packet);
                     rest = later;
+                }
+                let breaks = self.plan.faults.contains(&Fault::CrashInSnap)
+                    && self.now_ms < self.faults_end_ms;
+                if breaks && self.monitor.sends_database(&other) && self.rng.one_in(8) {
+                    self.tally.count(Fault::CrashInSnap.name());
+                    self.servers[server].dies_behind = Some(self.rng.below(3));
                 }
                 // Who dials sends no databases, and nobody else asks when all is sent.
                 if port == Port::Quorum && peer.0 >= PeerId::ACCEPTED {

@@ -17,6 +17,7 @@ mod people;
 mod faults;
 pub mod certificate;
 mod run;
+pub mod script;
 pub mod trial;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -89,6 +90,7 @@ pub struct World {
     /// What clients did and saw.
     pub record: Recorder,
     next_fault_ms: i64,
+    faults_end_ms: i64,
     /// Servers that a rolling restart has still to take.
     rolling: VecDeque<usize>,
     /// What happened, newest last.
@@ -178,6 +180,7 @@ impl World {
             monitor: Monitor::new(members(&plan), count),
             record: Recorder::default(),
             next_fault_ms: i64::MAX,
+            faults_end_ms: 0,
             rolling: VecDeque::new(),
             trace: VecDeque::new(),
             tally: Tally::default(),

@@ -21,7 +21,14 @@ impl World {
             return;
         }
         let Packet::ToClient(_, _, bytes) = packet else { return self.disconnect(client) };
+        let told = self.record.entries.len();
         let taken = self.clients[client].take(&bytes, &mut self.record);
+        // A leader that was deposed and does not know it, or who follows it, knows no newer sessions
+        // and says so, as Apache's servers do.
+        let deposed = self.servers[to.server].disk.epochs().current < self.monitor.newest_epoch();
+        if deposed && matches!(self.record.entries[told..].last(), Some(last) if last.is_expiry()) {
+            self.record.entries.truncate(told);
+        }
         let taken = taken.map_err(|text| {
             super::invariants::broken("i26_client_promises", format!("client {client}: {text}"))
         });

@@ -16,6 +16,8 @@ pub enum Fault {
     PowerAll,
     /// The newest leader's process ends.
     CrashLeader,
+    /// A leader's process ends while it sends its database, or right behind that.
+    CrashInSnap,
     /// Some members restart one after the other.
     Rolling,
     /// Two servers do not hear each other.
@@ -52,12 +54,13 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Fault; 21] = [
+    pub const ALL: [Fault; 22] = [
         Fault::Crash,
         Fault::CrashMidStep,
         Fault::Power,
         Fault::PowerAll,
         Fault::CrashLeader,
+        Fault::CrashInSnap,
         Fault::Rolling,
         Fault::Cut,
         Fault::CutOneWay,
@@ -84,6 +87,7 @@ impl Fault {
             Fault::Power => "power loss",
             Fault::PowerAll => "power loss of all",
             Fault::CrashLeader => "crash of the leader",
+            Fault::CrashInSnap => "crash behind a database",
             Fault::Rolling => "rolling restart",
             Fault::Cut => "cut",
             Fault::CutOneWay => "cut one way",

@@ -19,6 +19,7 @@ impl World {
     /// When something does not hold; the message begins with the name of the invariant.
     pub fn run(&mut self) -> Summary {
         let end_ms = self.now_ms + self.plan.faults_ms;
+        self.faults_end_ms = end_ms;
         self.draw_fault();
         while self.now_ms < end_ms {
             self.advance(end_ms);
@@ -29,6 +30,14 @@ impl World {
                 self.roll();
             }
         }
+        self.finish()
+    }
+
+    /// The second part: every fault ends, and everything comes together.
+    ///
+    /// # Panics
+    /// When something does not hold.
+    pub fn finish(&mut self) -> Summary {
         self.heal();
         let together = self.i27_everything_comes_together();
         self.hold(together);
@@ -53,6 +62,18 @@ impl World {
         self.note(|| "healed".to_owned());
         self.next_fault_ms = i64::MAX;
         self.rolling.clear();
+        self.heal_network();
+        for server in &mut self.servers {
+            server.dies_behind = None;
+            server.disk_slow_until_ms = 0;
+            server.disk.fail_next(false);
+            if server.replica.is_none() {
+                server.restart_at_ms = Some(self.now_ms);
+            }
+        }
+    }
+
+    pub(super) fn heal_network(&mut self) {
         // Who was cut off lost bytes: such a connection is of no use any more.
         let cut = std::mem::take(&mut self.net.cut);
         let broken = self.net.links.iter().filter(|(end, other)| {
@@ -63,14 +84,6 @@ impl World {
         let broken: Vec<_> = broken.map(|(end, _)| *end).collect();
         for end in broken {
             self.net.send(&mut self.rng, self.now_ms, false, end, Packet::Closed);
-        }
-        for server in &mut self.servers {
-            server.dies_behind = None;
-            server.disk_slow_until_ms = 0;
-            server.disk.fail_next(false);
-            if server.replica.is_none() {
-                server.restart_at_ms = Some(self.now_ms);
-            }
         }
     }
 

@@ -36,6 +36,15 @@ pub fn run(seed: u64, verbose: bool) -> Outcome {
     run_plan(Plan::of(seed), seed, verbose)
 }
 
+/// Runs a seed with a known bug switched on.
+#[cfg(feature = "bugs")]
+pub fn run_with(bug: zk_core::bugs::Bug, seed: u64, verbose: bool) -> Outcome {
+    zk_core::bugs::switch(Some(bug));
+    let outcome = run(seed, verbose);
+    zk_core::bugs::switch(None);
+    outcome
+}
+
 /// Runs a seed with a plan of its own.
 pub fn run_plan(plan: Plan, seed: u64, verbose: bool) -> Outcome {
     let mut world = World::new(plan, seed);

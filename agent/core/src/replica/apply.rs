@@ -7,8 +7,10 @@ use zk_wire::multi::{encode_end, encode_error, encode_header};
 use zk_wire::watch::event;
 use zk_wire::{Code, Op, Writer, Zxid, path, perms};
 
+use super::ensemble::Role;
 use super::{HISTORY_EVERY, HISTORY_MAX, Replica};
 use crate::audit::Audit;
+use crate::bugs::{self, Bug};
 use crate::conn::{Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
 use crate::load::replay;
@@ -36,7 +38,10 @@ impl Replica {
         while let Some(mut entry) = self.pending.pop_through(zxid) {
             let txn = Txn::decode(entry.txn(&bytes)).expect("txns decode before they are logged");
             if let Some(us) = &mut self.ensemble {
-                us.history.push(entry.zxid, entry.txn(&bytes));
+                let serves = !matches!(&us.role, Role::Learning(learner) if !learner.serves());
+                if serves || !bugs::on(Bug::Zk4925) {
+                    us.history.push(entry.zxid, entry.txn(&bytes));
+                }
                 self.claim(&mut entry, &txn);
                 self.pass_syncs(now, entry.client, effects);
             }
@@ -63,6 +68,7 @@ impl Replica {
         opened: &mut Vec<(crate::ids::ConnId, u64, u32)>,
     ) {
         let zxid = entry.zxid;
+        let told = effects.list.len();
         let mut answer = std::mem::take(&mut self.scratch);
         answer.clear();
         let code = self.apply_body(&txn.header, &txn.body, &mut answer, effects);
@@ -89,6 +95,9 @@ impl Replica {
             self.stats.answered(now, entry.arrived_ms);
         } else {
             self.reply(now, entry, code, &answer, effects);
+        }
+        if bugs::on(Bug::EventBehindReply) {
+            effects.list[told..].reverse();
         }
         if entry.op == Op::CLOSE_SESSION && code == Code::OK {
             self.end_session(txn.header.session, effects);
@@ -194,6 +203,7 @@ impl Replica {
         effects: &mut Effects,
     ) {
         let failed = list.iter().any(|(_, body)| matches!(body, Body::Error(_)));
+        let failed = failed && !bugs::on(Bug::MultiInPart);
         for (op, body) in list {
             match body {
                 Body::Error(code) => encode_error(answer, *code),
@@ -266,6 +276,9 @@ impl Replica {
         effects: &mut Effects,
     ) {
         let zxid = header.zxid;
+        if bugs::on(Bug::Zk2355) && self.forwards() {
+            return;
+        }
         for path in paths.unwrap_or(&[]) {
             let acl = self.tree.delete(path, zxid).expect("listed when the txn was made");
             self.tell_deleted(path, acl, zxid, effects);

@@ -8,6 +8,7 @@ use zk_wire::{Op, Writer, Zxid};
 
 use super::Replica;
 use super::ensemble::{Role, Taken};
+use crate::bugs::{self, Bug};
 use crate::effect::{Effect, Effects};
 use crate::ids::PeerId;
 use crate::time::Now;
@@ -138,6 +139,11 @@ impl Replica {
         for (z, txn) in fresh.clone() {
             packet::put_commit(z, txn, leader, out);
         }
+        if bugs::on(Bug::CommitOutOfOrder) {
+            out.truncate(start);
+            let list: Vec<_> = fresh.clone().collect();
+            list.iter().rev().for_each(|(z, txn)| packet::put_commit(*z, txn, leader, out));
+        }
         let commits = start..out.len();
         if !observers.is_empty() {
             for (z, txn) in fresh {
@@ -196,6 +202,9 @@ impl Replica {
         let op = Op(reader.int("REQUEST.type").map_err(bad)?);
         if op == Op::SYNC {
             self.want_sync(now, SyncFrom::Learner(peer), effects);
+            return Ok(());
+        }
+        if bugs::on(Bug::RequestDropped) && xid % 16 == 7 {
             return Ok(());
         }
         let header = RequestHeader { xid, op };
@@ -266,9 +275,12 @@ impl Replica {
             let us = self.us();
             let electorate = us.known.electorate();
             let Role::Leading(leader) = &mut us.role else { return };
-            let confirmed = leader.confirmed_round(&electorate);
+            let confirmed = match bugs::on(Bug::SyncUnconfirmed) {
+                true => leader.round + 1,
+                false => leader.confirmed_round(&electorate),
+            };
             let Some(first) = leader.syncs.front().copied() else { return };
-            if first.round > leader.round {
+            if first.round > leader.round && first.round > confirmed {
                 return self.ping(effects);
             }
             if first.round > confirmed || first.after > applied {

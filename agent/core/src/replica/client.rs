@@ -9,6 +9,7 @@ use zk_wire::request::{AuthPacket, SetWatchesRequest};
 use zk_wire::{Code, Op, Zxid, frame};
 
 use super::Replica;
+use crate::bugs::{self, Bug};
 use crate::conn::{Conn, Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::ConnId;
@@ -113,7 +114,8 @@ impl Replica {
             effects.log(Level::Debug, format!("client: {id:?} sent no proper connect request"));
             return self.close(id, effects);
         };
-        if request.last_zxid_seen > self.tree.last_zxid().0 {
+        let behind = request.last_zxid_seen > self.tree.last_zxid().0;
+        if behind && !bugs::on(Bug::SeenIgnored) {
             // The client knows more than we do: it must find a server that is not behind.
             let (seen, have) = (Zxid(request.last_zxid_seen), self.tree.last_zxid());
             effects
@@ -292,7 +294,11 @@ impl Replica {
     ) {
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         match way(header.op) {
-            Way::Read if header.op == Op::SYNC && self.ensemble.is_some() => {
+            Way::Read
+                if header.op == Op::SYNC
+                    && self.ensemble.is_some()
+                    && !bugs::on(Bug::SyncLocal) =>
+            {
                 let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
                 conn.outstanding += u32::from(header.xid > 0);
                 conn.waiting_bytes += bytes.len();
@@ -309,7 +315,7 @@ impl Replica {
                 self.answer(now, id, header.xid, header.op, Zxid::NONE, code, &[], effects);
                 return self.close(id, effects);
             }
-            Way::Read if conn.waiting.is_empty() => {
+            Way::Read if conn.waiting.is_empty() || bugs::on(Bug::ReadOvertakes) => {
                 return self.read(now, id, header, &mut reader, effects);
             }
             Way::Read => {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use zk_wire::Zxid;
 
 use super::Replica;
+use crate::bugs::{self, Bug};
 use crate::config::{EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects, Level};
 use crate::history::History;
@@ -148,7 +149,8 @@ impl Replica {
 
     /// Whether the log and everything else that this server speaks of is on disk.
     fn is_flushed(&self) -> bool {
-        let settled = !self.saving && !self.reloading && !self.snapshot_replaces;
+        let received = !self.snapshot_replaces || bugs::on(Bug::Zk3642);
+        let settled = !self.saving && !self.reloading && received;
         self.durable == self.logged && settled
     }
 
@@ -185,7 +187,8 @@ impl Replica {
 
     pub(super) fn look_if_flushed(&mut self, now: Now, effects: &mut Effects) {
         let flushed = self.is_flushed();
-        let last = self.logged;
+        let behind = bugs::on(Bug::Zk2845);
+        let last = if behind { self.tree.last_zxid() } else { self.logged };
         let us = self.us();
         if !flushed || us.stops || !matches!(us.role, Role::Flushing) {
             return;
@@ -200,9 +203,11 @@ impl Replica {
             return;
         }
         // An epoch that was accepted and not entered: this log may be a part of something.
-        let epoch = us.epochs.current;
+        let wrong = bugs::on(Bug::Zk1549);
+        let epoch = if wrong { us.epochs.accepted } else { us.epochs.current };
         let empty = last == Zxid::ZERO || us.epochs.accepted > 0;
-        let disk = if epoch == 0 && empty { us.empty_disk } else { EmptyDisk::Votes };
+        let asks = epoch == 0 && empty && !bugs::on(Bug::EmptyDiskVotes);
+        let disk = if asks { us.empty_disk } else { EmptyDisk::Votes };
         let standing = Standing { zxid: last, epoch, disk };
         let own = us.known.committed.is_voter(us.me).then_some(standing);
         let mut says = std::mem::take(&mut us.says);

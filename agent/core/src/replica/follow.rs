@@ -9,6 +9,7 @@ use zk_wire::{Op, Writer, Zxid};
 use super::Replica;
 use super::ensemble::Taken;
 use super::learn::{check_next, leader_of, proposal_of, read_zxid};
+use crate::bugs::{self, Bug};
 use crate::conn::Waiting;
 use crate::effect::Effects;
 use crate::ids::ConnId;
@@ -96,7 +97,7 @@ impl Replica {
 
     /// Everything up to here is on disk: tells the leader, one by one.
     pub(super) fn acknowledge(&mut self, now: Now, effects: &mut Effects) {
-        let durable = self.durable;
+        let durable = if bugs::on(Bug::AckBeforeSync) { self.logged } else { self.durable };
         let Some(learner) = self.learner() else { return };
         let peer = learner.peer;
         let start = effects.bytes.len();

@@ -5,6 +5,7 @@ use zk_wire::jute::Reader;
 
 use super::Replica;
 use super::ensemble::{Role, Taken};
+use crate::bugs::{self, Bug};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{Epochs, PeerId};
 use crate::time::Now;
@@ -49,6 +50,10 @@ impl Replica {
         let own = (us.epochs.current, own_last);
         let leader = Leader::new(us.me, us.epochs.accepted, own, now.mono_ms, us.init_ms);
         us.role = Role::Leading(Box::new(leader));
+        if bugs::on(Bug::Zk4837) && !self.tree.snapshot_runs() {
+            self.begin_snapshot_of(false, effects);
+        }
+        let us = self.us();
         let waiting: Vec<PeerId> = us.peers.keys().copied().collect();
         for peer in waiting {
             self.welcome(peer);
@@ -248,7 +253,7 @@ impl Replica {
         let us = self.us();
         // A stranger may follow all the same, without a vote: so it has everything when it joins.
         let observer = packet.kind == kind::OBSERVERINFO;
-        let voter = us.known.electorate().is_voter(sid);
+        let voter = us.known.electorate().is_voter(sid) || bugs::on(Bug::Zk2959);
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
@@ -286,7 +291,8 @@ impl Replica {
             if (current, packet.zxid) > leader.own {
                 return Err(format!("server {sid} has more: epoch {current}, {}", packet.zxid));
             }
-            if packet.zxid != Zxid::NONE && electorate.is_voter(sid) {
+            let votes = electorate.is_voter(sid) || bugs::on(Bug::Zk2959);
+            if packet.zxid != Zxid::NONE && votes {
                 leader.promise(sid);
             }
         }
@@ -300,7 +306,12 @@ impl Replica {
     /// The zxid to which a learner is brought now. What a quorum has is history, even while this
     /// server's own disk lags behind: no learner may be told to cut it off.
     fn top(&mut self) -> Zxid {
-        if self.decides() { self.committed } else { self.logged }
+        let applied = bugs::on(Bug::CommittedCutOff);
+        match self.decides() {
+            true if applied => self.tree.last_zxid(),
+            true => self.committed,
+            false => self.logged,
+        }
     }
 
     fn way(&mut self, position: Zxid) -> Way {
@@ -310,7 +321,8 @@ impl Replica {
         }
         let fresh = position.counter() == 0;
         if position > top {
-            return if fresh { Way::Diff(position) } else { Way::Trunc(top) };
+            let kept = fresh || bugs::on(Bug::TailKept);
+            return if kept { Way::Diff(position) } else { Way::Trunc(top) };
         }
         let us = self.ensemble.as_ref().expect("there is an ensemble");
         if position < us.history.before() {
@@ -325,6 +337,7 @@ impl Replica {
         let mut above = us.history.after(position).map(|(zxid, _)| zxid).chain(unapplied);
         let next = above.find(|zxid| *zxid > position);
         match (before, next) {
+            (Some(_), Some(_)) if bugs::on(Bug::TailKept) => Way::Diff(position),
             (Some(before), Some(next)) if next.epoch() == position.epoch() => Way::Trunc(before),
             // Nothing was written since the epoch of the learner's last txns: these are all it has
             // too much.
@@ -351,7 +364,14 @@ impl Replica {
 
     /// Sends the history behind `from` and NEWLEADER.
     fn offer(&mut self, peer: PeerId, from: Zxid, effects: &mut Effects) {
-        let top = self.top();
+        let mut top = self.top();
+        let sent = self.follower(peer).is_some_and(|f| f.stage == Stage::Snapshot);
+        let from = match sent {
+            true if bugs::on(Bug::Zk3104) => top,
+            true if bugs::on(Bug::TxnTwice) && from.counter() > 1 => Zxid(from.0 - 1),
+            _ => from,
+        };
+        let skipped = usize::from(bugs::on(Bug::Zk2846));
         let start = effects.bytes.len();
         let us = self.ensemble.as_ref().expect("there is an ensemble");
         let Role::Leading(leader) = &us.role else { return };
@@ -362,11 +382,19 @@ impl Replica {
             _ => us.known.newest(),
         };
         let out = &mut effects.bytes;
-        for (zxid, txn) in us.history.after(from).take_while(|(zxid, _)| *zxid <= top) {
+        let history = us.history.after(from).skip(skipped);
+        for (zxid, txn) in history.take_while(|(zxid, _)| *zxid <= top) {
             packet::put_committed(zxid, txn, out);
         }
         for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > from && *zxid <= top) {
             packet::put_committed(zxid, txn, out);
+        }
+        if bugs::on(Bug::Zk4394) && leader.phase == Phase::Serving {
+            // As Apache's leaders do, what is on its way goes before NEWLEADER.
+            for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > top.max(from)) {
+                packet::put(kind::PROPOSAL, zxid, Some(txn), out);
+            }
+            top = self.pending.zxids().last().unwrap_or(top).max(top);
         }
         packet::put(kind::NEWLEADER, base(epoch), Some(members.text.as_bytes()), out);
         effects.send_peer(peer, start);
@@ -438,7 +466,7 @@ impl Replica {
         follower.stage = Stage::Synced;
         follower.acked = follower.position;
         let sid = follower.sid;
-        if electorate.is_voter(sid) {
+        if electorate.is_voter(sid) || bugs::on(Bug::Zk2959) {
             leader.sync(sid);
         }
         if leader.phase == Phase::Serving {

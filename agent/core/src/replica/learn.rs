@@ -9,6 +9,7 @@ use zk_wire::{Op, Writer, Zxid};
 use super::Replica;
 use super::ensemble::{Role, Taken, Wants};
 use super::lead::base;
+use crate::bugs::{self, Bug};
 use crate::effect::{Effect, Effects, Level};
 use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
@@ -178,6 +179,9 @@ impl Replica {
         if epoch > have.accepted {
             learner.phase = Phase::Promising;
             self.save_epochs(Epochs { accepted: epoch, current: have.current }, effects);
+            if bugs::on(Bug::PromiseInMemory) {
+                self.promise(have.current, effects);
+            }
         } else {
             // It was promised before, perhaps to another: bring me up, and do not count me.
             self.promise(-1, effects);
@@ -211,6 +215,9 @@ impl Replica {
             Phase::Entering => {
                 learner.phase = Phase::Offered;
                 let epoch = learner.epoch;
+                if bugs::on(Bug::Zk4643) {
+                    self.log_committed(now, effects);
+                }
                 self.send_packet(peer, kind::ACK, base(epoch), None, effects);
                 self.log_held(now, effects);
             }
@@ -385,6 +392,9 @@ impl Replica {
                     return Err(format!("NEWLEADER of {}, not of {}", packet.zxid, learner.epoch));
                 }
                 learner.phase = Phase::Settling;
+                if bugs::on(Bug::Zk4394) {
+                    learner.held.clear();
+                }
                 self.heed_offer(now, packet.data, effects);
                 self.settle(effects);
                 Ok(())
@@ -431,11 +441,18 @@ impl Replica {
     fn log_committed(&mut self, now: Now, effects: &mut Effects) {
         let Some(learner) = self.learner() else { return };
         let (due, committed) = (learner.snapshot_due, learner.committed);
+        let due = due || (bugs::on(Bug::Zk4646) && !learner.serves());
+        let due = due || (bugs::on(Bug::Zk4643) && !matches!(learner.phase, Phase::Offered));
         while !due
             && let Some(learner) = self.learner()
             && learner.held.front().is_some_and(|held| held.zxid <= committed)
             && let Some(Held { zxid, txn }) = learner.held.pop_front()
         {
+            if bugs::on(Bug::Zk4685)
+                && let Some(learner) = self.learner()
+            {
+                learner.to_ack.push_back(zxid);
+            }
             self.log_proposal(now, zxid, &txn, effects);
             self.committed = self.committed.max(zxid);
         }
@@ -447,8 +464,16 @@ impl Replica {
         let flushed = self.durable == self.logged;
         let epochs = self.us().epochs;
         let Some(learner) = self.learner() else { return };
-        if !matches!(learner.phase, Phase::Settling) || learner.snapshot_due || !flushed {
+        let due = learner.snapshot_due && !bugs::on(Bug::Zk2872);
+        let flushed = flushed || bugs::on(Bug::Zk3911) || bugs::on(Bug::Zk2872);
+        if !matches!(learner.phase, Phase::Settling) || due || !flushed {
             return;
+        }
+        let early = bugs::on(Bug::Zk3911) || (bugs::on(Bug::Zk2872) && learner.snapshot_due);
+        if early {
+            let (peer, epoch) = (learner.peer, learner.epoch);
+            learner.phase = Phase::Offered;
+            return self.send_packet(peer, kind::ACK, base(epoch), None, effects);
         }
         learner.phase = Phase::Entering;
         let current = learner.epoch;
@@ -479,6 +504,11 @@ impl Replica {
         self.logged = zxid;
         self.pending.push(zxid, None, 0, op, now.mono_ms, txn);
         self.snapshot.count(txn.len());
+        let serves = self.learner().is_none_or(|learner| learner.serves());
+        if bugs::on(Bug::Zk4785) && !serves {
+            self.durable = zxid;
+            return;
+        }
         effects.list.push(Effect::Append { zxid, txn: range });
     }
 
@@ -486,6 +516,10 @@ impl Replica {
         let (init_ms, sync_ms) = (self.us().init_ms, self.us().sync_ms);
         let Some(learner) = self.learner() else { return };
         learner.phase = Phase::Serving;
+        if bugs::on(Bug::Zk4646) {
+            self.log_committed(now, effects);
+        }
+        let Some(learner) = self.learner() else { return };
         learner.due_ms = now.mono_ms + learner.patience_ms(init_ms, sync_ms);
         let (peer, epoch, leader) = (learner.peer, learner.epoch, learner.leader);
         let history_end = learner.committed;

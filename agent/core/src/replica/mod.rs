@@ -30,6 +30,7 @@ use std::collections::VecDeque;
 
 use zk_wire::Zxid;
 
+use crate::bugs::{self, Bug};
 use crate::config::Config;
 use crate::conn::Conn;
 use crate::effect::{Effect, Effects};
@@ -233,7 +234,8 @@ impl Replica {
 
     /// Applies what is committed and durable.
     fn apply_ready(&mut self, now: Now, effects: &mut Effects) {
-        self.apply_through(now, self.committed.min(self.durable), effects);
+        let durable = if bugs::on(Bug::Zk4882) { self.logged } else { self.durable };
+        self.apply_through(now, self.committed.min(durable), effects);
     }
 
     /// What the other servers and their disk have to say.

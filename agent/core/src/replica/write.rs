@@ -11,6 +11,7 @@ use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid};
 use super::Replica;
 use super::client::{Way, way};
 use crate::audit::Asked;
+use crate::bugs::{self, Bug};
 use crate::conn::Waiting;
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::{ConnId, PeerId};
@@ -170,7 +171,7 @@ impl Replica {
     /// that hands the write in, `None` for a client of this server.
     fn session_error(&mut self, session: i64, learner: Option<PeerId>) -> Option<Code> {
         match self.sessions.find_mut(session) {
-            Some(session) if !session.closing => {
+            Some(session) if !session.closing || bugs::on(Bug::Zk1208) => {
                 if learner.is_some() && session.learner.is_none() && session.owner.is_none() {
                     session.learner = learner;
                 }

@@ -10,6 +10,7 @@ use zk_wire::request::{PathIntRequest, PathWatchRequest, SetWatchesRequest, deco
 use zk_wire::watch::{encode_event, event};
 use zk_wire::{Code, DecodeError, Id, Op, Writer, Zxid, frame, header, perms};
 
+use crate::bugs::{self, Bug};
 use crate::config::Config;
 use crate::ids::ConnId;
 use crate::session::auth::{permitted, user_of};
@@ -295,8 +296,10 @@ impl Read<'_> {
                     self.watches.add(self.conn, "\0", marks);
                     continue;
                 };
-                match self.missed(number, path, request.relative_zxid) {
+                let since = if bugs::on(Bug::Zk1412) { 0 } else { request.relative_zxid };
+                match self.missed(number, path, since) {
                     Ok(marks) => self.watches.add(self.conn, path, marks),
+                    Err(_) if bugs::on(Bug::WatchLost) => {}
                     Err(kind) => {
                         put_event(out, Zxid::NONE, kind, path);
                         events += 1;

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bugs::{self, Bug};
 use crate::ids::{ConnId, PeerId};
 use crate::time::Now;
 
@@ -57,7 +58,8 @@ impl SessionTable {
     /// An empty table. Ids start from the tag and the wall clock; they are never used twice while a
     /// session of that id lives.
     pub fn new(tick_ms: i32, tag: u8, now: Now) -> SessionTable {
-        let stamp = ((now.wall_ms as u64) << 24) >> 8;
+        let wall_ms = if bugs::on(Bug::SessionReused) { 1 } else { now.wall_ms };
+        let stamp = ((wall_ms as u64) << 24) >> 8;
         let next_id = (stamp | (u64::from(tag) << 56)) as i64;
         SessionTable {
             slots: Vec::new(),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use zk_wire::Zxid;
 
 use super::{Electorate, Members, Sid};
+use crate::bugs::{self, Bug};
 use crate::ids::PeerId;
 
 /// How long a leader to whom nobody comes waits before it asks again who leads, in ms: the others may
@@ -177,7 +178,8 @@ impl Leader {
     /// Someone tells the epoch that it has accepted. Voter or not, the new one is above it.
     pub fn report(&mut self, sid: Sid, accepted: i64) {
         if self.phase == Phase::Discovery {
-            self.epoch = self.epoch.max(accepted + 1);
+            let next = if bugs::on(Bug::EpochReused) { accepted.max(1) } else { accepted + 1 };
+            self.epoch = self.epoch.max(next);
             if self.reports.insert(sid) && sid != self.me {
                 self.phase_due_ms = self.begun_ms + self.phase_ms;
             }
@@ -206,7 +208,8 @@ impl Leader {
 
     /// Whether a quorum has it.
     pub fn is_synced(&self, electorate: &Electorate<'_>) -> bool {
-        self.synced.contains(&self.me) && electorate.is_quorum(&self.synced)
+        let early = bugs::on(Bug::ServesEarly);
+        self.synced.contains(&self.me) && (early || electorate.is_quorum(&self.synced))
     }
 
     /// Enters the next phase.
@@ -225,6 +228,9 @@ impl Leader {
         committed: Zxid,
     ) -> Option<Zxid> {
         let serving = self.learners.values().filter(|f| f.stage == Stage::Serving && !f.observer);
+        if bugs::on(Bug::CommitAlone) && durable > committed {
+            return Some(durable);
+        }
         let mut acked: Vec<(Zxid, Sid)> = serving.map(|f| (f.acked, f.sid)).collect();
         acked.push((durable, self.me));
         acked.sort_unstable();

@@ -208,6 +208,11 @@ impl Monitor {
         Ok(grew)
     }
 
+    /// The newest epoch that anybody led.
+    pub fn newest_epoch(&self) -> i64 {
+        self.leaders.last_key_value().map_or(0, |(epoch, _)| *epoch)
+    }
+
     /// A connection between servers is dialed.
     pub fn on_dial(&mut self, from: End, to: End, port: Port) {
         if port == Port::Quorum {

@@ -23,6 +23,7 @@ pub(super) struct Talk {
     up: Vec<u8>,
     down: Vec<u8>,
     in_database: bool,
+    by_database: bool,
     epoch: i64,
     observer: bool,
     offered: bool,
@@ -176,6 +177,7 @@ impl Monitor {
             kind::SNAP => {
                 (talk.history_end, talk.proposed) = (zxid, zxid);
                 talk.in_database = true;
+                talk.by_database = true;
             }
             kind::PROPOSAL | kind::INFORM => {
                 self.i16_proposals_are_in_order(talk, zxid, packet.data.unwrap_or_default())?;
@@ -375,6 +377,11 @@ impl Monitor {
             return Err(broken("i24_requests_are_answered_in_order", text));
         }
         Ok(())
+    }
+
+    /// Whether a leader brings a learner up by a database, and is not done with that.
+    pub fn sends_database(&self, to: &End) -> bool {
+        self.wire.talks.get(to).is_some_and(|talk| talk.by_database && !talk.serving)
     }
 
     /// 24: when all is quiet, nothing waits.
