@@ -47,7 +47,7 @@ const FOUND: &[(&str, u64, &str)] = &[
     ("request-dropped", 1, "i24_requests_are_answered_in_order"),
     ("committed-cut-off", 76, "i12_durability"),
     ("ephemerals-of-others", 454, "i26_client_promises"),
-    ("empty-disk-votes", 2418, "i02_one_leader"),
+    ("empty-disk-votes", 6039, "i26_client_promises"),
     ("txn-twice", 4, "i16_commits_follow_proposals"),
 ];
 
