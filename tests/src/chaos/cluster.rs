@@ -94,9 +94,10 @@ impl Cluster {
         for number in self.numbers() {
             let node = self.node(number);
             node.disk.empty();
-            node.signal("CONT");
-            let runs = node.runs();
-            if !runs {
+            // One that ended by itself cannot be signalled any more.
+            if node.runs() {
+                node.signal("CONT");
+            } else {
                 self.revive(number);
             }
         }
