@@ -153,7 +153,10 @@ impl Scan<'_, '_> {
     fn returned(&mut self, at: usize, zxid: i64, reply: &Reply) {
         let call = &self.calls.list[at];
         let failed = matches!(reply, Reply::Failed(code) if *code != Code::NO_NODE);
-        self.seen = self.seen.max(zxid);
+        // An epoch begins with a zxid that no txn carries: who has the one before has as much.
+        if zxid & 0xffff_ffff != 0 {
+            self.seen = self.seen.max(zxid);
+        }
         let session = self.sessions.entry(call.session).or_default();
         let first = session.outstanding.pop_front();
         if first != Some(at) || !session.attached {
