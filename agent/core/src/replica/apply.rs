@@ -158,7 +158,8 @@ impl Replica {
     }
 
     fn remember_digest(&mut self, zxid: Zxid) {
-        if zxid.0 % HISTORY_EVERY == 0 && self.config.digest_enabled {
+        // A database that is not whole yet has no digest worth telling.
+        if zxid.0 % HISTORY_EVERY == 0 && self.config.digest_enabled && !self.catches_up() {
             if self.history.len() == HISTORY_MAX {
                 self.history.pop_front();
             }
