@@ -18,6 +18,7 @@ mod faults;
 pub mod certificate;
 mod run;
 pub mod script;
+pub mod stage;
 pub mod trial;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -99,6 +100,8 @@ pub struct World {
     pub tally: Tally,
     /// Print everything.
     pub verbose: bool,
+    /// Entries of the record that are printed.
+    printed: usize,
     /// Changes with everything that happens: the same for the same run.
     pub fingerprint: u64,
     steps: u64,
@@ -185,6 +188,7 @@ impl World {
             trace: VecDeque::new(),
             tally: Tally::default(),
             verbose: false,
+            printed: 0,
             fingerprint: seed,
             steps: 0,
             plan,
@@ -283,6 +287,19 @@ impl World {
         for client in 0..self.clients.len() {
             self.drive_client(client);
         }
+        if self.verbose {
+            self.print_record();
+        }
+    }
+
+    /// What clients asked for and were told since the last time.
+    fn print_record(&mut self) {
+        // An expiry may have been taken back.
+        self.printed = self.printed.min(self.record.entries.len());
+        for entry in &self.record.entries[self.printed..] {
+            println!("{:>8}   {:x?}", entry.at_ms, entry.event);
+        }
+        self.printed = self.record.entries.len();
     }
 
     /// Lets so much time pass, without faults.

@@ -61,6 +61,8 @@ pub(super) struct Wire {
     promised: BTreeMap<(i64, usize), BTreeSet<usize>>,
     /// Who has what on disk, by epoch: what it said itself.
     acks: BTreeMap<i64, BTreeMap<usize, Zxid>>,
+    /// How often a server was sent the database.
+    databases: BTreeMap<usize, usize>,
     /// The newest round of an election in which a server was seen, with its boot.
     rounds: BTreeMap<usize, (u64, i64)>,
 }
@@ -178,6 +180,7 @@ impl Monitor {
                 (talk.history_end, talk.proposed) = (zxid, zxid);
                 talk.in_database = true;
                 talk.by_database = true;
+                *self.wire.databases.entry(talk.learner).or_default() += 1;
             }
             kind::PROPOSAL | kind::INFORM => {
                 self.i16_proposals_are_in_order(talk, zxid, packet.data.unwrap_or_default())?;
@@ -382,6 +385,11 @@ impl Monitor {
     /// Whether a leader brings a learner up by a database, and is not done with that.
     pub fn sends_database(&self, to: &End) -> bool {
         self.wire.talks.get(to).is_some_and(|talk| talk.by_database && !talk.serving)
+    }
+
+    /// How often a server was sent the database.
+    pub fn databases_sent_to(&self, server: usize) -> usize {
+        self.wire.databases.get(&server).copied().unwrap_or(0)
     }
 
     /// 24: when all is quiet, nothing waits.
