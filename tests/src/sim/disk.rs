@@ -381,6 +381,18 @@ impl Disk {
         })
     }
 
+    /// What the newest snapshot covers goes, as when old files are purged. Nothing is under way.
+    pub fn purge(&mut self) {
+        assert!(self.work.is_empty() && self.writing.is_none(), "a disk that works is purged");
+        let Some(mut saved) = self.snapshots.pop() else { return };
+        let covered = self.log.partition_point(|logged| logged.zxid <= saved.zxid);
+        self.log.drain(..covered.max(saved.log_from));
+        self.durable = self.log.len();
+        self.begins_later = true;
+        saved.log_from = 0;
+        self.snapshots = vec![saved];
+    }
+
     /// Txns of the log that are durable.
     pub fn durable_log(&self) -> &[Logged] {
         &self.log[..self.durable]
