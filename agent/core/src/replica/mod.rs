@@ -5,6 +5,7 @@
 //! only then is it answered. A read is answered from the tree, in the order of its session.
 
 mod apply;
+mod bring_up;
 mod broadcast;
 mod client;
 mod ensemble;
