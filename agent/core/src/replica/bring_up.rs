@@ -67,13 +67,13 @@ impl Replica {
     }
 
     /// Sends a learner what it lacks, and the offer of the epoch.
-    pub(super) fn bring_up(&mut self, peer: PeerId, effects: &mut Effects) {
+    pub(super) fn bring_up(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         let Some(position) = self.follower(peer).map(|follower| follower.position) else { return };
         let top = self.top();
         let (kind, zxid, from, method) = match self.way(position) {
             Way::Diff(from) => (kind::DIFF, top.max(from), from, "DIFF"),
             Way::Trunc(to) => (kind::TRUNC, to, to, "TRUNC"),
-            Way::Snap => return self.begin_sending(peer, effects),
+            Way::Snap => return self.begin_sending(now, peer, effects),
         };
         let sid = self.follower(peer).map_or(-1, |follower| follower.sid);
         let line = format!("ensemble: syncing server={sid} by={method} from={position} to={top}");
@@ -125,9 +125,24 @@ impl Replica {
         self.pin_history();
     }
 
-    /// Sends the database, when no other snapshot is being taken; else when that is done.
-    fn begin_sending(&mut self, peer: PeerId, effects: &mut Effects) {
+    /// Whether the database can be sent now. What a learner has acknowledged must be in it: it takes
+    /// the place of the learner's log, and what follows behind it may never arrive.
+    fn has_database(&mut self, now: Now, effects: &mut Effects) -> bool {
         if self.tree.snapshot_runs() {
+            return false;
+        }
+        if !self.decides() && self.durable == self.logged {
+            // The history that is led with; a start applies all of the log, too.
+            self.committed = self.logged;
+            self.apply_ready(now, effects);
+        }
+        self.tree.last_zxid() >= self.top()
+    }
+
+    /// Sends the database, when no other snapshot is being taken and this server's own disk has what
+    /// is committed; else when that is so.
+    fn begin_sending(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
+        if !self.has_database(now, effects) {
             return;
         }
         self.snapshot_to = Some(peer);
@@ -146,7 +161,7 @@ impl Replica {
     }
 
     /// The network has taken what was sent: more of the database follows.
-    pub(super) fn on_peer_drained(&mut self, peer: PeerId, effects: &mut Effects) {
+    pub(super) fn on_peer_drained(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         const SLICE_BYTES: usize = 64 << 10;
         if self.snapshot_to != Some(peer) {
             return;
@@ -160,15 +175,15 @@ impl Replica {
             if let Some(position) = position {
                 self.offer(peer, position, effects);
             }
-            self.feed_waiting(effects);
+            self.feed_waiting(now, effects);
         }
     }
 
     /// Whoever waits for the database is next.
-    fn feed_waiting(&mut self, effects: &mut Effects) {
+    pub(super) fn feed_waiting(&mut self, now: Now, effects: &mut Effects) {
         if self.leader().is_some_and(|leader| leader.phase >= Phase::Synchronizing) {
             for peer in self.at_stage(Stage::Promised) {
-                self.bring_up(peer, effects);
+                self.bring_up(now, peer, effects);
             }
         }
     }

@@ -62,7 +62,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn on_learner_gone(&mut self, peer: PeerId, effects: &mut Effects) {
+    pub(super) fn on_learner_gone(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         if self.snapshot_to == Some(peer) {
             self.snapshot_to = None;
             self.tree.snapshot_abort();
@@ -72,7 +72,7 @@ impl Replica {
             leader.syncs.retain(|sync| sync.from != SyncFrom::Learner(peer));
         }
         self.pin_history();
-        self.feed_waiting(effects);
+        self.feed_waiting(now, effects);
     }
 
     /// Goes to the next phase when what this one waits for is there.
@@ -127,7 +127,7 @@ impl Replica {
                     Phase::Entering => {
                         leader.enter(Phase::Synchronizing, now.mono_ms, init_ms);
                         for peer in self.at_stage(Stage::Promised) {
-                            self.bring_up(peer, effects);
+                            self.bring_up(now, peer, effects);
                         }
                     }
                     phase => unreachable!("epochs were saved in {phase:?}"),
@@ -287,7 +287,7 @@ impl Replica {
             }
         }
         if leader.phase >= Phase::Synchronizing {
-            self.bring_up(peer, effects);
+            self.bring_up(now, peer, effects);
         }
         self.advance(now, effects);
         Ok(())

@@ -19,6 +19,8 @@ mod upkeep;
 mod warm;
 mod write;
 #[cfg(test)]
+mod catch_up_tests;
+#[cfg(test)]
 mod room;
 #[cfg(test)]
 mod reconfig_tests;
@@ -246,7 +248,7 @@ impl Replica {
             Event::PeerAccepted { peer, port } => self.on_peer_accepted(peer, port, effects),
             Event::PeerConnected { peer } => self.on_peer_connected(now, peer, effects),
             Event::PeerBytes { peer, bytes } => self.on_peer_bytes(now, peer, bytes, effects),
-            Event::PeerDrained { peer } => self.on_peer_drained(peer, effects),
+            Event::PeerDrained { peer } => self.on_peer_drained(now, peer, effects),
             Event::PeerClosed { peer } => self.on_peer_closed(now, peer, effects),
             Event::EpochsSaved { epochs } => self.on_epochs_saved(now, epochs, effects),
             Event::Reloaded { recovered } => {

@@ -36,9 +36,9 @@ pub(super) struct Node {
     pub replica: Option<Replica>,
     pub config: Config,
     pub epochs: Epochs,
-    log: Vec<(Zxid, Vec<u8>)>,
+    pub log: Vec<(Zxid, Vec<u8>)>,
     /// A database that was received, and the zxid it stands at.
-    base: Option<(Zxid, Vec<Vec<u8>>)>,
+    pub base: Option<(Zxid, Vec<Vec<u8>>)>,
     writing: Option<(Zxid, bool, Vec<Vec<u8>>)>,
     pub serves: bool,
     opened: bool,
@@ -94,6 +94,8 @@ pub(super) struct Room {
     mail: VecDeque<(Sid, Mail)>,
     links: BTreeMap<(Sid, PeerId), (Sid, PeerId)>,
     next_accepted: u64,
+    /// Whose disks have nothing durable for now.
+    pub slow: BTreeSet<Sid>,
     /// Who gets no mail for now, and what waits for them.
     pub held: BTreeSet<Sid>,
     waiting: Vec<(Sid, Mail)>,
@@ -119,6 +121,7 @@ impl Room {
             mail: VecDeque::new(),
             links: BTreeMap::new(),
             next_accepted: PeerId::ACCEPTED,
+            slow: BTreeSet::new(),
             held: BTreeSet::new(),
             waiting: Vec::new(),
         };
@@ -234,8 +237,16 @@ impl Room {
                 }
             }
         }
+        self.sync_disk(sid);
+    }
+
+    /// Makes a log durable, unless its disk is slow.
+    fn sync_disk(&mut self, sid: Sid) {
         let node = self.nodes.get_mut(&sid).unwrap();
         let newest = node.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        if self.slow.contains(&sid) {
+            return;
+        }
         if node.replica.as_ref().is_some_and(|replica| replica.durable < newest) {
             self.step(sid, Event::Durable { zxid: newest });
         }
@@ -361,6 +372,13 @@ impl Room {
         let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(to, _)| *to == sid);
         self.waiting = later;
         self.mail.extend(now);
+        self.deliver();
+    }
+
+    /// A slow disk has done what it was asked for.
+    pub fn hurry(&mut self, sid: Sid) {
+        self.slow.remove(&sid);
+        self.sync_disk(sid);
         self.deliver();
     }
 
