@@ -5,6 +5,7 @@
 //! much of it; it decides nothing about the protocol.
 
 mod contract;
+mod disk;
 mod members;
 mod peers;
 
@@ -253,29 +254,6 @@ impl<C: Core, D: Disk> Server<C, D> {
         due = due.min(parts.members.as_ref().and_then(Membership::deadline_ms).unwrap_or(due));
         due = due.min(self.stop_by_ms.unwrap_or(due));
         due.max(self.now.mono_ms) - self.now.mono_ms
-    }
-
-    fn take_disk_reports(&mut self) {
-        while let Some(report) = self.parts.disk.next_report() {
-            match report {
-                DiskReport::Durable(zxid) => self.step(Event::Durable { zxid }),
-                DiskReport::EpochsSaved(epochs) => self.step(Event::EpochsSaved { epochs }),
-                DiskReport::Reloaded(recovered) => {
-                    self.step(Event::Reloaded { recovered: &mut Some(recovered) });
-                }
-                DiskReport::Space(available) => self.step(Event::DiskSpace { available }),
-                DiskReport::Failed(error) => self.end = Some(End::DiskFailed(error)),
-                DiskReport::SnapshotTaken(zxid) => {
-                    self.snapshot_runs = false;
-                    self.step(Event::SnapshotTaken { zxid });
-                }
-                DiskReport::SnapshotFailed(error) => {
-                    log::error!("server: snapshot_failed error={error:?}");
-                    self.snapshot_runs = false;
-                    self.step(Event::SnapshotFailed);
-                }
-            }
-        }
     }
 
     fn accept_clients(&mut self) {
