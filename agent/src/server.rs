@@ -457,6 +457,9 @@ impl<C: Core, D: Disk> Server<C, D> {
                 }
                 Effect::SaveEpochs { epochs } => disk.save_epochs(epochs),
                 Effect::Reload { cut } => disk.reload(cut),
+                Effect::ReadLog { peer, after, through, bytes_max } => {
+                    disk.read_log(peer, after, through, bytes_max);
+                }
                 Effect::SnapshotBytes { piece, last } => {
                     self.snapshot_last = last;
                     disk.snapshot_piece(&bytes[piece], last);

@@ -14,6 +14,9 @@ impl<C: Core, D: Disk> Server<C, D> {
                 DiskReport::Reloaded(recovered) => {
                     self.step(Event::Reloaded { recovered: &mut Some(recovered) });
                 }
+                DiskReport::LogRead(peer, after, piece) => {
+                    self.step(Event::LogRead { peer, after, piece: piece.as_deref() });
+                }
                 DiskReport::Space(available) => self.step(Event::DiskSpace { available }),
                 DiskReport::Failed(error) => self.end = Some(End::DiskFailed(error)),
                 DiskReport::SnapshotTaken(zxid) => {

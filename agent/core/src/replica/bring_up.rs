@@ -18,6 +18,8 @@ enum Way {
     Diff(Zxid),
     /// It cuts its log to this zxid and is sent what follows.
     Trunc(Zxid),
+    /// The log on disk may have what it lacks.
+    Log,
     /// It is sent the database.
     Snap,
 }
@@ -25,7 +27,7 @@ enum Way {
 impl Replica {
     /// The zxid to which a learner is brought now. What a quorum has is history, even while this
     /// server's own disk lags behind: no learner may be told to cut it off.
-    fn top(&mut self) -> Zxid {
+    pub(super) fn top(&mut self) -> Zxid {
         let applied = bugs::on(Bug::CommittedCutOff);
         match self.decides() {
             true if applied => self.tree.last_zxid(),
@@ -34,7 +36,7 @@ impl Replica {
         }
     }
 
-    fn way(&mut self, position: Zxid) -> Way {
+    fn way(&mut self, peer: PeerId, position: Zxid) -> Way {
         let top = self.top();
         if position == top {
             return Way::Diff(top);
@@ -46,7 +48,7 @@ impl Replica {
         }
         let us = self.ensemble.as_ref().expect("there is an ensemble");
         if position < us.history.before() {
-            return Way::Snap;
+            return if self.may_read_log(peer, position) { Way::Log } else { Way::Snap };
         }
         let unapplied = self.pending.zxids().take_while(|zxid| *zxid <= top);
         let applied = us.history.at_or_below(position);
@@ -70,9 +72,10 @@ impl Replica {
     pub(super) fn bring_up(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         let Some(position) = self.follower(peer).map(|follower| follower.position) else { return };
         let top = self.top();
-        let (kind, zxid, from, method) = match self.way(position) {
+        let (kind, zxid, from, method) = match self.way(peer, position) {
             Way::Diff(from) => (kind::DIFF, top.max(from), from, "DIFF"),
             Way::Trunc(to) => (kind::TRUNC, to, to, "TRUNC"),
+            Way::Log => return self.begin_reading(peer, position, effects),
             Way::Snap => return self.begin_sending(now, peer, effects),
         };
         let sid = self.follower(peer).map_or(-1, |follower| follower.sid);
@@ -83,7 +86,7 @@ impl Replica {
     }
 
     /// Sends the history behind `from` and NEWLEADER.
-    fn offer(&mut self, peer: PeerId, from: Zxid, effects: &mut Effects) {
+    pub(super) fn offer(&mut self, peer: PeerId, from: Zxid, effects: &mut Effects) {
         let mut top = self.top();
         let sent = self.follower(peer).is_some_and(|f| f.stage == Stage::Snapshot);
         let from = match sent {
@@ -160,11 +163,25 @@ impl Replica {
         self.pin_history();
     }
 
+    /// Who takes what it is sent is given time.
+    fn is_taking(&mut self, peer: PeerId) {
+        let us = self.us();
+        let sync_ticks = us.sync_ms / us.tick_ms;
+        let Role::Leading(leader) = &mut us.role else { return };
+        let due = leader.half_ticks / 2 + sync_ticks;
+        if let Some(follower) = leader.learners.get_mut(&peer)
+            && (Stage::Reading..Stage::Offered).contains(&follower.stage)
+        {
+            follower.tick_due = follower.tick_due.max(due);
+        }
+    }
+
     /// The network has taken what was sent: more of the database follows.
     pub(super) fn on_peer_drained(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         const SLICE_BYTES: usize = 64 << 10;
+        self.is_taking(peer);
         if self.snapshot_to != Some(peer) {
-            return;
+            return self.read_on(peer, effects);
         }
         let start = effects.bytes.len();
         let last = self.tree.wire_slice(SLICE_BYTES, &mut effects.bytes);
@@ -193,7 +210,7 @@ impl Replica {
         let us = self.us();
         let lowest = match &us.role {
             Role::Leading(leader) => {
-                let stages = Stage::Snapshot..Stage::Serving;
+                let stages = Stage::Reading..Stage::Serving;
                 let busy = leader.learners.values().filter(|f| stages.contains(&f.stage));
                 busy.map(|f| f.position).min()
             }

@@ -21,6 +21,13 @@ impl Replica {
         }
     }
 
+    pub(super) fn leading(&self) -> Option<&Leader> {
+        match &self.ensemble.as_ref()?.role {
+            Role::Leading(leader) => Some(leader),
+            _ => None,
+        }
+    }
+
     pub(super) fn follower(&mut self, peer: PeerId) -> Option<&mut Follower> {
         self.leader()?.learners.get_mut(&peer)
     }

@@ -10,6 +10,7 @@ mod broadcast;
 mod client;
 mod ensemble;
 mod follow;
+mod from_log;
 mod lead;
 mod learn;
 mod reconfig;
@@ -250,6 +251,9 @@ impl Replica {
             Event::PeerBytes { peer, bytes } => self.on_peer_bytes(now, peer, bytes, effects),
             Event::PeerDrained { peer } => self.on_peer_drained(now, peer, effects),
             Event::PeerClosed { peer } => self.on_peer_closed(now, peer, effects),
+            Event::LogRead { peer, after, piece } => {
+                self.on_log_read(now, peer, after, piece, effects);
+            }
             Event::EpochsSaved { epochs } => self.on_epochs_saved(now, epochs, effects),
             Event::Reloaded { recovered } => {
                 let recovered = recovered.take().expect("a reload brings a state");

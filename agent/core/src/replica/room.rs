@@ -13,6 +13,7 @@ use zk_wire::{Acl, Code, Op, Zxid, frame};
 use crate::config::{Config, EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
+use crate::history::LogPiece;
 use crate::ids::{ConnId, Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::members::{Members, Sid};
@@ -40,6 +41,8 @@ pub(super) struct Node {
     /// A database that was received, and the zxid it stands at.
     pub base: Option<(Zxid, Vec<Vec<u8>>)>,
     writing: Option<(Zxid, bool, Vec<Vec<u8>>)>,
+    /// Behind this txn the log cannot be read.
+    pub log_damaged_behind: Zxid,
     pub serves: bool,
     opened: bool,
     /// The handshake was answered.
@@ -67,6 +70,18 @@ impl Node {
         recovered
     }
 
+    /// The next txns of the log, unless it cannot be read.
+    fn read_log(&self, after: Zxid, through: Zxid) -> Option<LogPiece> {
+        let below = self.log.iter().rfind(|(zxid, _)| *zxid <= after);
+        let above = self.log.iter().filter(|(zxid, _)| *zxid > after && *zxid <= through);
+        let bytes_above = above.clone().map(|(_, txn)| txn.len() as u64).sum();
+        let mut piece = LogPiece::new(below.map(|(zxid, _)| *zxid), bytes_above);
+        for (zxid, txn) in above.take(3) {
+            piece.push(*zxid, txn);
+        }
+        (after < self.log_damaged_behind).then_some(piece)
+    }
+
     /// The snapshot is on disk.
     fn publish(&mut self) -> Zxid {
         let (zxid, replaces, pieces) = self.writing.take().expect("a snapshot is written");
@@ -84,6 +99,7 @@ enum Done {
     Slice,
     Taken(Zxid),
     Closed(ConnId),
+    Read(PeerId, Zxid, Option<LogPiece>),
     Reloaded,
 }
 
@@ -159,6 +175,7 @@ impl Room {
             log: Vec::new(),
             base: None,
             writing: None,
+            log_damaged_behind: Zxid(i64::MAX),
             serves: false,
             opened: false,
             connected: false,
@@ -230,6 +247,10 @@ impl Room {
                 Done::Epochs(epochs) => self.step(sid, Event::EpochsSaved { epochs }),
                 Done::Slice => self.step(sid, Event::SnapshotSlice { bytes_max: usize::MAX }),
                 Done::Taken(zxid) => self.step(sid, Event::SnapshotTaken { zxid }),
+                Done::Read(peer, after, piece) => {
+                    let piece = piece.as_ref();
+                    self.step(sid, Event::LogRead { peer, after, piece });
+                }
                 Done::Closed(conn) => self.step(sid, Event::ClientClosed { conn }),
                 Done::Reloaded => {
                     let mut recovered = Some(Box::new(self.nodes[&sid].recover()));
@@ -284,6 +305,9 @@ impl Room {
             }
             Effect::MembersInForce { members, kept } if kept => {
                 node.config.ensemble.as_mut().unwrap().members = *members;
+            }
+            Effect::ReadLog { peer, after, through, .. } => {
+                done.push_back(Done::Read(peer, after, node.read_log(after, through)));
             }
             Effect::Reload { cut } => {
                 node.log.retain(|(zxid, _)| cut.is_none_or(|cut| *zxid <= cut));
