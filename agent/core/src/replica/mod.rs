@@ -7,6 +7,7 @@
 mod apply;
 mod broadcast;
 mod client;
+mod connect;
 mod ensemble;
 mod follow;
 mod lead;
