@@ -9,7 +9,7 @@ use zk_wire::{Code, Op, Zxid, frame};
 
 use super::Replica;
 use crate::bugs::{self, Bug};
-use crate::conn::{Conn, Phase, Waiting, letters};
+use crate::conn::{Conn, Keeper, Phase, Waiting, letters};
 use crate::effect::{Effect, Effects, Level};
 use crate::ids::ConnId;
 use crate::request::read::{Read, Refused};
@@ -82,6 +82,7 @@ impl Replica {
         {
             session.owner = None;
         }
+        self.locals.disown(state.session, conn);
         self.forget_stalled(now, conn, &state, effects);
     }
 
@@ -124,7 +125,7 @@ impl Replica {
         if conn.phase != Phase::Open {
             return;
         }
-        if !self.sessions.touch(conn.slot, conn.session, conn.timeout_ms) {
+        if !self.touch(id) {
             return;
         }
         if self.must_stall() {
@@ -144,6 +145,9 @@ impl Replica {
         bytes: &[u8],
         effects: &mut Effects,
     ) {
+        if self.read_only.on && self.refuse_read_only(now, id, header, effects) {
+            return;
+        }
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         match way(header.op) {
             Way::Read
@@ -173,6 +177,9 @@ impl Replica {
             Way::Read => {
                 conn.outstanding += u32::from(header.xid > 0);
                 conn.park(bytes);
+            }
+            Way::Write if header.op == Op::CLOSE_SESSION && conn.keeper == Keeper::Own => {
+                return self.close_local(now, id, header, bytes, effects);
             }
             Way::Write => {
                 conn.outstanding += u32::from(header.xid > 0);
@@ -354,7 +361,10 @@ impl Replica {
                     let mut reader = Reader::new(&bytes);
                     let header = RequestHeader::decode(&mut reader).expect("decoded before");
                     conn.outstanding -= u32::from(header.xid > 0);
-                    self.read(now, id, header, &mut reader, effects);
+                    match header.op {
+                        Op::CLOSE_SESSION => self.answer_close(now, id, header, effects),
+                        _ => self.read(now, id, header, &mut reader, effects),
+                    }
                 }
             }
         }
@@ -381,8 +391,8 @@ impl Replica {
         match header {
             Ok(header) if phase == Phase::Open => {
                 let stalls = self.must_stall();
+                let known = self.touch(id);
                 let conn = self.conns[id.0 as usize].as_mut().expect("looked up before");
-                let known = self.sessions.touch(conn.slot, conn.session, conn.timeout_ms);
                 if known && stalls {
                     self.stall(now, id, head, Some(Code::CONNECTION_LOSS), effects);
                 } else if known {

@@ -16,13 +16,17 @@ use crate::time::Now;
 impl Replica {
     pub(super) fn on_connect(&mut self, now: Now, id: ConnId, bytes: &[u8], effects: &mut Effects) {
         let mut reader = Reader::new(bytes);
-        if !self.serving {
+        if !self.serving && !self.read_only.on {
             return self.close(id, effects);
         }
         let Ok(request) = ConnectRequest::decode(&mut reader) else {
             effects.log(Level::Debug, format!("client: {id:?} sent no proper connect request"));
             return self.close(id, effects);
         };
+        if self.read_only.on && request.read_only != Some(true) {
+            effects.log(Level::Debug, format!("client: {id:?} refused, it would write"));
+            return self.close(id, effects);
+        }
         let behind = request.last_zxid_seen > self.tree.last_zxid().0;
         if behind && !bugs::on(Bug::SeenIgnored) {
             // The client knows more than we do: it must find a server that is not behind.
@@ -41,6 +45,9 @@ impl Replica {
         if request.session_id != 0 {
             return self.renew(now, id, &request, effects);
         }
+        if self.opens_locally() {
+            return self.open_local(now, id, effects);
+        }
         if !self.disk_has_room {
             return self.close(id, effects);
         }
@@ -54,12 +61,21 @@ impl Replica {
     /// A client comes back to its session, here or after it was on another connection.
     fn renew(&mut self, now: Now, id: ConnId, request: &ConnectRequest<'_>, effects: &mut Effects) {
         let session_id = request.session_id;
-        let owner = self.sessions.find(session_id).and_then(|session| session.owner);
+        let found = self.sessions.find(session_id);
+        if self.read_only.on && found.is_some() {
+            // It is the ensemble's, and might be given up for an answer from here.
+            return self.close(id, effects);
+        }
+        let owner = found.and_then(|session| session.owner);
+        let owner = owner.or_else(|| self.locals.owner(session_id));
         if let Some(owner) = owner.filter(|owner| *owner != id) {
             self.close(owner, effects);
         }
         let password = request.password.unwrap_or(&[]);
         let genuine = same(password, &session_password(session_id));
+        if genuine && self.locals.table.find(session_id).is_some() {
+            return self.renew_local(now, id, session_id, effects);
+        }
         let alive = match self.sessions.find(session_id) {
             Some(session) => !session.closing,
             // A quorum may have opened it before this server's own disk has it.
@@ -135,7 +151,7 @@ impl Replica {
         self.resume_if_possible(id, effects);
     }
 
-    fn answer_connect(
+    pub(super) fn answer_connect(
         &mut self,
         now: Now,
         id: ConnId,
@@ -144,6 +160,7 @@ impl Replica {
         effects: &mut Effects,
     ) {
         let zero = [0u8; PASSWORD_BYTES];
+        let read_only = self.read_only.on;
         let password = if session == 0 { zero } else { session_password(session) };
         let conn = self.conn(id).expect("the caller has it");
         let response = ConnectResponse {
@@ -151,7 +168,7 @@ impl Replica {
             timeout_ms,
             session_id: session,
             password: password.to_vec(),
-            read_only: conn.says_read_only.then_some(false),
+            read_only: conn.says_read_only.then_some(read_only),
         };
         conn.stats.sent += 1;
         conn.stats.last_response_ms = now.mono_ms;
