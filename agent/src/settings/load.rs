@@ -265,7 +265,7 @@ fn stale_checks(values: &Values) -> bool {
 
 /// Only servers of an ensemble have local sessions.
 fn local_sessions(values: &Values, ensemble: Option<&EnsembleSettings>) -> LocalSessions {
-    let on = ensemble.is_some() && values.flag("localSessionsEnabled", false);
+    let on = values.flag("localSessionsEnabled", false) && ensemble.is_some();
     match values.flag("localSessionsUpgradingEnabled", false) {
         _ if !on => LocalSessions::Off,
         true => LocalSessions::Upgraded,
@@ -322,7 +322,7 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         ensemble: ensemble.map(|ensemble| ensemble.core.clone()),
         local_sessions: local_sessions(values, ensemble),
         read_only_after_ms: {
-            let on = ensemble.is_some() && values.flag("readonlymode.enabled", false);
+            let on = values.flag("readonlymode.enabled", false) && ensemble.is_some();
             on.then_some(READ_ONLY_AFTER_MS.max(tick))
         },
         ..access(values)?
