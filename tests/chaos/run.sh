@@ -2,6 +2,7 @@
 # run.sh [--servers N] [--seconds S] [--seed N] - zk-chaos in namespaces of its own: what it makes,
 # processes, namespaces, mounts and loop devices, is gone when it ends, however it ends.
 #   ZK_AGENT_BIN  our server      ZK_CHAOS_BIN  the program that is run
+#   KAZOO_VENV    an environment of Python with kazoo, for what applications do with it (optional)
 # Needs root, nftables, iproute2, e2fsprogs, python3.
 set -euo pipefail
 ZK_AGENT_BIN=$(realpath "${ZK_AGENT_BIN:?the server to test}")

@@ -124,6 +124,27 @@ impl Ensemble {
         words::field(&text, "Mode").map(str::to_owned)
     }
 
+    /// Creates a znode through whichever of these takes it first; how long that took.
+    ///
+    /// # Panics
+    /// When none does within half a minute, with what all have said.
+    pub fn first_write(&self, through: &[usize], path: &str) -> Duration {
+        let begun = Instant::now();
+        loop {
+            let tried = through.iter().map(|at| try_create(self.address(*at), path, b""));
+            if tried.flatten().any(|code| code == Code::OK || code == Code::NODE_EXISTS) {
+                return begun.elapsed();
+            }
+            assert!(begun.elapsed().as_secs() < 30, "nobody took over:\n{}", self.output());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What all servers have printed.
+    pub fn output(&self) -> String {
+        self.servers.iter().map(|server| server.output() + "\n").collect()
+    }
+
     /// The one that leads, if there is one.
     pub fn leader(&self) -> Option<usize> {
         (0..self.servers.len()).find(|at| self.mode(*at).as_deref() == Some("leader"))

@@ -7,6 +7,7 @@
 pub mod base;
 pub mod wire;
 pub mod core;
+pub mod peer;
 pub mod disk;
 pub mod shell;
 
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("ensemble", wire::ensemble),
     ("txn", core::txn),
     ("session_stream", core::session_stream),
+    ("peer_stream", peer::peer_stream),
     ("client_stream", shell::client_stream),
     ("zoo_cfg", shell::zoo_cfg),
     ("log_scan", disk::log_scan),

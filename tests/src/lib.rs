@@ -20,5 +20,5 @@ pub mod history;
 pub mod ensemble;
 pub mod chaos;
 pub mod reconfig;
-pub mod fuzz;
 pub mod sim;
+pub mod fuzz;

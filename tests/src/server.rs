@@ -228,11 +228,17 @@ impl Server {
         }
     }
 
+    /// Sends its process a signal: `STOP`, `CONT`, `TERM`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let signalled = Command::new("kill").arg(format!("-{name}")).arg(pid).status();
+        assert!(signalled.expect("kill runs").success(), "the process can be signalled");
+    }
+
     /// Asks it to end by SIGTERM; the exit status, or a panic when it does not end in time.
     pub fn terminate(&mut self, limit: Duration) -> std::process::ExitStatus {
+        self.signal("TERM");
         let mut child = self.child.take().expect("the server runs");
-        let signalled = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-        assert!(signalled.expect("kill runs").success(), "the process can be signalled");
         wait_exit(&mut child, limit).unwrap_or_else(|| {
             let _ = child.kill();
             let _ = child.wait();

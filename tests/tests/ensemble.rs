@@ -1,7 +1,5 @@
 //! Three real processes: who leads, what is read after a sync, and what a killed leader costs.
 
-use std::time::Instant;
-
 use zk_tests::ensemble::{Ensemble, try_create, word};
 use zk_tests::fixture::{Conn, sorted_strings, stat_of};
 use zk_tests::server::Kind;
@@ -47,18 +45,8 @@ fn a_killed_leader_is_followed_by_another_and_catches_up() {
     let at_leader = Conn::open(ensemble.address(leader)).session;
 
     ensemble.servers[leader].kill();
-    let killed = Instant::now();
-    let first = loop {
-        let tried = others.iter().map(|at| try_create(ensemble.address(*at), "/w/first", b"x"));
-        let made = tried.flatten().find(|code| *code == Code::OK || *code == Code::NODE_EXISTS);
-        if let Some(code) = made {
-            break code;
-        }
-        assert!(killed.elapsed().as_secs() < 30, "nobody took over:\n{}", {
-            others.iter().map(|at| ensemble.servers[*at].output()).collect::<String>()
-        });
-    };
-    println!("first write after {} ms: {first:?}", killed.elapsed().as_millis());
+    let took = ensemble.first_write(&others, "/w/first");
+    println!("first write after {} ms", took.as_millis());
     ensemble.wait_serving(2);
 
     let mut again = Conn::reattach(ensemble.address(others[0]), &through.session, 30_000);

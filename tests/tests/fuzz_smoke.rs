@@ -52,6 +52,6 @@ macro_rules! smoke_tests {
 }
 
 smoke_tests! {
-    frame_cut request connect multi acl_list path reply ensemble txn session_stream client_stream zoo_cfg
+    frame_cut request connect multi acl_list path reply ensemble txn session_stream peer_stream client_stream zoo_cfg
     log_scan snapshot_load apache_log apache_snapshot
 }

@@ -1,11 +1,10 @@
 //! What only our servers promise among themselves: an empty disk that elects nobody, a leader that
 //! hangs, and one that is stopped.
 
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use zk_tests::ensemble::{Ensemble, try_create};
+use zk_tests::ensemble::Ensemble;
 use zk_tests::fixture::Conn;
 use zk_tests::server::Kind;
 use zk_tests::{record, tools};
@@ -17,19 +16,6 @@ const ELECTION: Duration = Duration::from_secs(3);
 
 fn three() -> Option<Ensemble> {
     tools::need(Ensemble::start(&[VOTER, VOTER, VOTER], &[]))
-}
-
-fn data(ensemble: &Ensemble, at: usize) -> PathBuf {
-    ensemble.servers[at].home().join("data")
-}
-
-/// Replaces the disk: all that is left is the server's id.
-fn wipe(ensemble: &Ensemble, at: usize) {
-    let data = data(ensemble, at);
-    let id = std::fs::read(data.join("myid")).expect("it has an id");
-    std::fs::remove_dir_all(&data).expect("a test can remove its files");
-    std::fs::create_dir(&data).expect("a test can make a directory");
-    std::fs::write(data.join("myid"), id).expect("a test can write its files");
 }
 
 fn nobody_serves(ensemble: &Ensemble) {
@@ -53,7 +39,7 @@ fn a_replaced_disk_elects_nobody() {
     Conn::open(ensemble.address(leader)).create("/acknowledged", 0);
     ensemble.servers[leader].kill();
     ensemble.servers[replaced].kill();
-    wipe(&ensemble, replaced);
+    ensemble.wipe(replaced);
     ensemble.servers[lagging].respawn();
     ensemble.servers[replaced].respawn();
     nobody_serves(&ensemble);
@@ -78,41 +64,17 @@ fn a_new_ensemble_begins_with_all_of_its_servers_or_a_word_of_the_operator() {
     ensemble.servers[2].kill();
     for at in 0..2 {
         ensemble.servers[at].kill();
-        wipe(&ensemble, at);
+        ensemble.wipe(at);
         ensemble.servers[at].respawn();
     }
     nobody_serves(&ensemble);
     for at in 0..2 {
         ensemble.servers[at].kill();
-        std::fs::write(data(&ensemble, at).join("initialize"), "").expect("a test can write");
+        std::fs::write(ensemble.data_dir(at).join("initialize"), "").expect("a test can write");
         ensemble.servers[at].respawn();
     }
     ensemble.wait_serving(2);
-    assert!((0..2).all(|at| !data(&ensemble, at).join("initialize").exists()));
-}
-
-/// Writes through any of these until one succeeds; says how long that took.
-fn first_write(ensemble: &Ensemble, through: &[usize], path: &str) -> Duration {
-    let begun = Instant::now();
-    loop {
-        let tried = through.iter().map(|at| try_create(ensemble.address(*at), path, b""));
-        let made = tried.flatten().any(|code| code == Code::OK || code == Code::NODE_EXISTS);
-        if made {
-            return begun.elapsed();
-        }
-        assert!(begun.elapsed().as_secs() < 30, "nobody took over: {}", said(ensemble));
-        sleep(Duration::from_millis(2));
-    }
-}
-
-fn said(ensemble: &Ensemble) -> String {
-    ensemble.servers.iter().map(|server| server.output() + "\n").collect()
-}
-
-fn signal(ensemble: &Ensemble, at: usize, signal: &str) {
-    let pid = ensemble.servers[at].pid().to_string();
-    let done = std::process::Command::new("kill").args([signal, &pid]).status();
-    assert!(done.expect("kill runs").success(), "the process can be signalled");
+    assert!((0..2).all(|at| !ensemble.data_dir(at).join("initialize").exists()));
 }
 
 /// Goal: a leader that hangs is left long before `syncLimit` (ten seconds here), follows when it
@@ -123,11 +85,15 @@ fn a_hung_leader_is_left_soon_and_follows_when_it_goes_on() {
     let leader = ensemble.wait_serving(3);
     let others = [(leader + 1) % 3, (leader + 2) % 3];
     Conn::open(ensemble.address(leader)).create("/before", 0);
-    signal(&ensemble, leader, "-STOP");
-    let took = first_write(&ensemble, &others, "/after");
-    signal(&ensemble, leader, "-CONT");
+    ensemble.servers[leader].signal("STOP");
+    let took = ensemble.first_write(&others, "/after");
+    ensemble.servers[leader].signal("CONT");
     println!("hung leader: first write after {} ms", took.as_millis());
-    assert!(said(&ensemble).contains("the leader is silent in broadcast"), "{}", said(&ensemble));
+    assert!(
+        ensemble.output().contains("the leader is silent in broadcast"),
+        "{}",
+        ensemble.output()
+    );
     let follows = |ensemble: &mut Ensemble| ensemble.mode(leader).as_deref() == Some("follower");
     ensemble.wait_until("the old leader to follow", follows);
     for at in 0..3 {
@@ -150,9 +116,9 @@ fn who_comes_back_disturbs_nobody() {
         let path = conn.create("/before", 0);
         conn.stat(&path).czxid
     };
-    signal(&ensemble, away, "-STOP");
+    ensemble.servers[away].signal("STOP");
     sleep(ELECTION);
-    signal(&ensemble, away, "-CONT");
+    ensemble.servers[away].signal("CONT");
     assert_eq!(ensemble.wait_serving(3), leader);
     ensemble.servers[away].kill();
     ensemble.servers[away].respawn();
@@ -161,7 +127,7 @@ fn who_comes_back_disturbs_nobody() {
         let path = conn.create("/after", 0);
         conn.stat(&path).czxid
     };
-    assert_eq!(before >> 32, after >> 32, "an epoch ended: {}", said(&ensemble));
+    assert_eq!(before >> 32, after >> 32, "an epoch ended: {}", ensemble.output());
 }
 
 /// Goal: a leader that is stopped answers what it was asked before, lets the others go on at once,
@@ -183,8 +149,8 @@ fn a_stopped_leader_answers_and_hands_over() {
             == Code::OK
     });
     let stopping = Instant::now();
-    signal(&ensemble, leader, "-TERM");
-    let took = first_write(&ensemble, &others, "/after");
+    ensemble.servers[leader].signal("TERM");
+    let took = ensemble.first_write(&others, "/after");
     println!("stopped leader: first write elsewhere after {} ms", took.as_millis());
     for number in 0..200 {
         let reply = conns[leader].receive();

@@ -6,7 +6,6 @@
 //! show the same tree at the same zxid with the same digests, their logs are the same bytes, and the
 //! notes fit the logs.
 
-use std::process::Command;
 use std::time::Duration;
 
 use zk_tests::ensemble::certificate::Left;
@@ -66,7 +65,7 @@ impl Mixed {
     }
 
     fn progress(&self, count: u64) {
-        if !self.load.progresses(count) {
+        if !self.load.progresses(count, || {}) {
             let output = self.ensemble.servers.iter().map(|server| server.output());
             panic!("no progress:\n{}", output.collect::<Vec<_>>().join("\n----\n"));
         }
@@ -145,7 +144,7 @@ impl Mixed {
         // Readers stay away from Apache's servers.
         self.progress(20);
         for at in &others {
-            signal(self.ensemble.servers[*at].pid(), "STOP");
+            self.ensemble.servers[*at].signal("STOP");
         }
         std::thread::sleep(Duration::from_millis(300));
         others.iter().for_each(|at| self.ensemble.servers[*at].kill());
@@ -186,11 +185,6 @@ impl Mixed {
         println!("{summary:?}");
         assert!(summary.txns > 1000 && summary.reads > 100, "{summary:?}");
     }
-}
-
-fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
-    assert!(status.expect("kill runs").success(), "the process can be signalled");
 }
 
 /// The whole programme under each of these leaders.

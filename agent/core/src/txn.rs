@@ -46,6 +46,12 @@ impl TxnHeader {
         out.put_int(self.op.0);
     }
 
+    /// The type of a txn by its bytes; `None` when these are no header.
+    pub fn op_of(txn: &[u8]) -> Option<Op> {
+        let bytes = txn.get(TxnHeader::BYTES - 4..)?.first_chunk()?;
+        Some(Op(i32::from_be_bytes(*bytes)))
+    }
+
     /// Reads the 32 bytes.
     pub fn decode(reader: &mut Reader<'_>) -> Result<TxnHeader> {
         Ok(TxnHeader {

@@ -1,7 +1,7 @@
 //! zk-chaos --servers N --seconds S [--seed N]: real servers in namespaces, and everything that can go
 //! wrong with them. Started by `tests/chaos/run.sh`, which gives it namespaces of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use zk_tests::chaos::run::{Options, run};
@@ -13,7 +13,9 @@ fn main() {
         duration: Duration::from_secs(60),
         servers: 3,
         binary: PathBuf::from(std::env::var_os("ZK_AGENT_BIN").expect("ZK_AGENT_BIN is set")),
+        python: None,
     };
+    options.python = std::env::var_os("KAZOO_VENV").map(|venv| Path::new(&venv).join("bin/python"));
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().and_then(|text| text.parse::<u64>().ok());

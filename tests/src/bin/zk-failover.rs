@@ -3,12 +3,10 @@
 //!
 //! A measurement to look at, not a test: it holds for the machine and the build it ran on.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use zk_tests::ensemble::{Ensemble, try_create};
+use zk_tests::ensemble::Ensemble;
 use zk_tests::server::Kind;
-use zk_wire::Code;
 
 /// What happens to the leader.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +14,6 @@ enum End {
     Kill,
     Stop,
     Terminate,
-}
-
-fn signal(name: &str, pid: u32) {
-    let status = Command::new("kill").arg(name).arg(pid.to_string()).status();
-    assert!(status.expect("kill runs").success(), "the process can be signalled");
 }
 
 /// One round; ms from the signal to the first acknowledged write.
@@ -36,27 +29,15 @@ fn round(ensemble: &mut Ensemble, end: End, number: usize) -> f64 {
         }
         leader = now;
     }
-    let pid = ensemble.servers[leader].pid();
-    let signalled = Instant::now();
     match end {
-        End::Kill => signal("-KILL", pid),
-        End::Stop => signal("-STOP", pid),
-        End::Terminate => signal("-TERM", pid),
+        End::Kill => ensemble.servers[leader].signal("KILL"),
+        End::Stop => ensemble.servers[leader].signal("STOP"),
+        End::Terminate => ensemble.servers[leader].signal("TERM"),
     }
-    let path = format!("/{end:?}-{number}");
     let others: Vec<usize> = (0..3).filter(|at| *at != leader).collect();
-    let took = loop {
-        let done = others.iter().any(|at| {
-            let made = try_create(ensemble.address(*at), &path, b"");
-            made == Some(Code::OK) || made == Some(Code::NODE_EXISTS)
-        });
-        if done {
-            break signalled.elapsed();
-        }
-        assert!(signalled.elapsed() < Duration::from_secs(60), "nobody took over");
-    };
+    let took = ensemble.first_write(&others, &format!("/{end:?}-{number}"));
     match end {
-        End::Stop => signal("-CONT", pid),
+        End::Stop => ensemble.servers[leader].signal("CONT"),
         End::Kill | End::Terminate => ensemble.respawn(leader),
     }
     took.as_secs_f64() * 1000.0

@@ -12,6 +12,9 @@ use crate::words;
 /// How long servers may take to serve once nothing is wrong any more.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How often logs are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// How a process ends whose disk failed.
 const EXIT_DISK: i32 = 74;
 
@@ -22,6 +25,7 @@ pub struct Cluster {
     pub net: Net,
     nodes: Vec<Node>,
     witness: Witness,
+    looked: Instant,
     binary: PathBuf,
 }
 
@@ -30,7 +34,8 @@ impl Cluster {
     pub fn start(home: &Path, count: usize, seed: u64, binary: PathBuf) -> Cluster {
         let net = Net::new(count, seed);
         let nodes = (1..=count).map(|number| Node::new(home, number, count)).collect();
-        let mut cluster = Cluster { net, nodes, witness: Witness::default(), binary };
+        let (witness, looked) = (Witness::default(), Instant::now());
+        let mut cluster = Cluster { net, nodes, witness, looked, binary };
         cluster.numbers().for_each(|number| cluster.revive(number));
         cluster
     }
@@ -65,6 +70,21 @@ impl Cluster {
     pub fn keep(&mut self, number: usize) {
         let left = Left::of(&self.nodes[number - 1].data_dir());
         self.witness.take(&left);
+    }
+
+    /// Keeps what the logs of all servers say, who run or not, unless it did so just now. To be
+    /// called all the time: a server that is sent the database drops its log, and when this befalls
+    /// one after the other, nobody has what was written before.
+    pub fn watch(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        for node in &self.nodes {
+            if let Some(left) = Left::of_running(&node.data_dir()) {
+                self.witness.take(&left);
+            }
+        }
     }
 
     /// Starts a server again, on what its disk holds.
@@ -111,6 +131,7 @@ impl Cluster {
         let deadline = Instant::now() + LIMIT;
         loop {
             self.assert_alive();
+            self.watch();
             let modes: Vec<Option<String>> = self.numbers().map(|n| self.mode(n)).collect();
             let leaders = modes.iter().filter(|mode| mode.as_deref() == Some("leader")).count();
             if leaders == 1 && modes.iter().all(Option::is_some) {

@@ -10,4 +10,5 @@ pub mod net;
 pub mod disk;
 pub mod node;
 pub mod cluster;
+pub mod recipes;
 pub mod run;

@@ -1,12 +1,14 @@
 //! One run: clients work all the time, something goes wrong, it is repaired, and writes must go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
 use super::net::Cut;
+use super::recipes::Recipes;
+use crate::ensemble::certificate;
 use crate::ensemble::load::{self, Load, Plan, Use};
 use crate::history::{Promises, Summary};
 use crate::rng::Rng;
@@ -75,11 +77,14 @@ pub struct Options {
     pub servers: usize,
     /// The program.
     pub binary: PathBuf,
+    /// A Python that has kazoo; without it, the clients of this program are the only ones.
+    pub python: Option<PathBuf>,
 }
 
 struct Run {
     cluster: Cluster,
     load: Load,
+    recipes: Option<Recipes>,
     rng: Rng,
     counts: BTreeMap<Fault, u32>,
     slowest: (Duration, Vec<Fault>),
@@ -95,12 +100,16 @@ pub fn run(options: &Options) -> Summary {
     let (seed, count) = (options.seed, options.servers);
     let mut cluster = Cluster::start(home.path(), count, seed, options.binary.clone());
     cluster.wait_serving();
-    let places = cluster.numbers().map(|n| (cluster.node(n).address(), Use::All)).collect();
+    let places: Vec<_> = cluster.numbers().map(|n| cluster.node(n).address()).collect();
+    let recipes = options.python.as_deref();
+    let recipes = recipes.map(|python| Recipes::start(python, home.path(), &places, seed));
+    let places = places.into_iter().map(|place| (place, Use::All)).collect();
     let create2_in_multi = true;
     let plan = Plan { readers: 5, writers: 2, timeout_ms: 8_000, seed, create2_in_multi };
     let load = Load::start(places, plan);
     let (rng, counts) = (Rng::new(seed), BTreeMap::new());
-    let mut run = Run { cluster, load, rng, counts, slowest: (Duration::ZERO, Vec::new()) };
+    let slowest = (Duration::ZERO, Vec::new());
+    let mut run = Run { cluster, load, recipes, rng, counts, slowest };
     let end = Instant::now() + options.duration;
     while Instant::now() < end {
         run.turn();
@@ -126,9 +135,10 @@ impl Run {
         }
         self.wait_ms(3_000);
         self.cluster.assert_alive();
+        self.recipes.iter_mut().for_each(Recipes::assert_alive);
         self.cluster.heal();
         let healed = Instant::now();
-        if !self.load.progresses(10) {
+        if !self.load.progresses(10, || self.cluster.watch()) {
             panic!("no progress after {faults:?}\n{}", self.cluster.output());
         }
         if healed.elapsed() > self.slowest.0 {
@@ -140,7 +150,15 @@ impl Run {
     }
 
     fn wait_ms(&mut self, most: usize) {
-        std::thread::sleep(Duration::from_millis(self.rng.below(most) as u64));
+        let end = Instant::now() + Duration::from_millis(self.rng.below(most) as u64);
+        loop {
+            self.cluster.watch();
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
     }
 
     fn any(&mut self) -> usize {
@@ -269,6 +287,7 @@ impl Run {
         self.cluster.wait_serving();
         let places: Vec<_> =
             self.cluster.numbers().map(|n| self.cluster.node(n).address()).collect();
+        let others = self.recipes.take().map_or_else(BTreeSet::new, Recipes::finish);
         self.load.settle(&places);
         let pairs = self.cluster.net.pairs();
         let damaged = |(from, to): &(usize, usize)| {
@@ -279,6 +298,9 @@ impl Run {
         println!("chaos: slowest to go on: {:?}", self.slowest);
         let entries = self.load.finish();
         let promises = Promises { linearizable_sync: true, expiry_slack_ms: Some(EXPIRY_SLACK_MS) };
-        load::judge(entries, &self.cluster.finish(), &promises)
+        let mut log = self.cluster.finish();
+        // Those that kazoo's clients have written are in a part of the tree where nobody else is.
+        log.retain(|_, txn| !others.contains(&certificate::session(txn)));
+        load::judge(entries, &log, &promises)
     }
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use zk_agent::disk::DiskError;
 use zk_agent::disk::apache::log::{LogReader, Next};
 use zk_agent::disk::apache::names::ApacheFiles;
-use zk_agent::disk::layout::list_segments;
+use zk_agent::disk::layout::{list_segments, list_snapshots};
 use zk_agent::disk::scan::{Part, scan_log};
 use zk_agent::disk::segment::Header;
 use zk_core::txn::{Body, Txn, TxnHeader};
@@ -24,6 +25,9 @@ pub type Log = BTreeMap<i64, Vec<u8>>;
 pub struct Left {
     /// What of its log is there.
     pub log: Log,
+    /// The newest snapshot of ours that stands before all of the log, as when it has come from the
+    /// leader: the log goes on right behind it.
+    pub base: Option<i64>,
     /// Whether Apache's files are among it. That server keeps its log when it is sent the database
     /// instead: there may be holes, and a tail that was never committed.
     pub apache: bool,
@@ -37,8 +41,22 @@ impl Left {
         for (_, path) in &files.logs {
             read_apache(path, &mut log);
         }
-        read_ours(&data_dir.join("zk-agent"), &mut log);
-        Left { log, apache: !files.logs.is_empty() }
+        let ours = data_dir.join("zk-agent");
+        read_ours(&ours, &mut log).expect("our log is whole");
+        Left { base: base(&ours, &log), log, apache: !files.logs.is_empty() }
+    }
+
+    /// Reads the log of a server of ours that may run, and may do with it whatever it does. `None`
+    /// when that cannot be read now.
+    pub fn of_running(data_dir: &Path) -> Option<Left> {
+        let ours = data_dir.join("zk-agent");
+        let before = list_segments(&ours).ok()?;
+        let mut log = Log::new();
+        read_ours(&ours, &mut log).ok()?;
+        let base = base(&ours, &log);
+        // What belongs to another life of the directory must not stand beside this one.
+        let same = list_segments(&ours).ok()? == before && !ours.join("rewrite").exists();
+        same.then_some(Left { base, log, apache: false })
     }
 
     /// The newest txn.
@@ -67,7 +85,8 @@ impl Witness {
     /// When it has other bytes for a zxid than another member has or had.
     pub fn take(&mut self, left: &Left) {
         if !left.apache {
-            for (a, b) in left.log.keys().zip(left.log.keys().skip(1)) {
+            let all = || left.base.iter().chain(left.log.keys());
+            for (a, b) in all().zip(all().skip(1)) {
                 // The first of an epoch stands behind the last that was committed of the one before.
                 if epoch(*a) < epoch(*b) && *b as u32 == 1 {
                     let end = self.ends.entry(epoch(*a)).or_insert(*a);
@@ -111,14 +130,16 @@ fn read_apache(path: &Path, log: &mut Log) {
     }
 }
 
-fn read_ours(dir: &Path, log: &mut Log) {
+/// Reads as far as the log is whole.
+fn read_ours(dir: &Path, log: &mut Log) -> Result<(), DiskError> {
     if !dir.is_dir() {
-        return;
+        return Ok(());
     }
     let mut opened = Vec::new();
-    for (_, path) in list_segments(dir).expect("a directory of ours") {
-        let file = File::open(&path).expect("a segment");
-        match Header::read(&file).expect("a segment can be read") {
+    for (_, path) in list_segments(dir)? {
+        let fail = |error| DiskError::Io { what: "read", path: path.clone(), error };
+        let file = File::open(&path).map_err(fail)?;
+        match Header::read(&file).map_err(fail)? {
             Ok(header) => opened.push((path, file, header)),
             Err(_) => break,
         }
@@ -131,11 +152,22 @@ fn read_ours(dir: &Path, log: &mut Log) {
         log.insert(zxid.0, txn.to_vec());
         Ok(())
     });
-    outcome.expect("our log is whole");
+    outcome.map(|_| ())
+}
+
+fn base(dir: &Path, log: &Log) -> Option<i64> {
+    let first = *log.first_key_value()?.0;
+    let snapshots = list_snapshots(dir).ok()?.into_iter().map(|(zxid, _)| zxid.0);
+    snapshots.filter(|zxid| *zxid < first).max()
 }
 
 fn epoch(zxid: i64) -> i64 {
     zxid >> 32
+}
+
+/// Whose txn it is.
+pub fn session(txn: &[u8]) -> i64 {
+    TxnHeader::decode(&mut Reader::new(txn)).expect("a txn has a header").session
 }
 
 /// The txns as the checker of histories wants them.

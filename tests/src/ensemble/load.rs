@@ -49,11 +49,13 @@ impl Load {
         self.shared.done()
     }
 
-    /// Waits until so many more writes were acknowledged; false when that takes too long.
-    pub fn progresses(&self, count: u64) -> bool {
+    /// Waits until so many more writes were acknowledged, and calls `meanwhile` again and again;
+    /// false when that takes too long.
+    pub fn progresses(&self, count: u64, mut meanwhile: impl FnMut()) -> bool {
         let (wanted, deadline) = (self.done() + count, Instant::now() + PROGRESS_LIMIT);
         while self.done() < wanted {
             self.assert_sane();
+            meanwhile();
             if Instant::now() > deadline {
                 return false;
             }
@@ -89,7 +91,7 @@ impl Load {
     pub fn settle(&self, places: &[SocketAddr]) {
         for _ in 0..5 {
             self.resume();
-            assert!(self.progresses(300), "no progress at the end");
+            assert!(self.progresses(300, || {}), "no progress at the end");
             self.pause();
             if compare::assert_equal(places) > 0 {
                 return;

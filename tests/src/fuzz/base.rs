@@ -133,6 +133,7 @@ pub fn corpus(target: &str) -> Vec<Vec<u8>> {
             list.extend(texts(&["ruok", "stmk\0\0\0\0\0\0\0\u{1}", "srvr\n"]));
             list
         }
+        "peer_stream" => super::peer::corpus(),
         "request" => bodies(),
         "connect" => vec![handshake(None), handshake(Some(true))],
         "multi" => [of(Op::MULTI), of(Op::MULTI_READ)].concat(),

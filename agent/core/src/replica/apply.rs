@@ -165,6 +165,17 @@ impl Replica {
         }
     }
 
+    /// A txn does not fit the tree. One of our own always does; what a leader has made may not, when
+    /// its tree and ours are not the same. Then it does what it does at a start and to Apache's
+    /// learners, so that whoever reads the log comes to the same tree, and an operator is told.
+    #[cold]
+    fn unfit(&mut self, zxid: Zxid, code: Code, effects: &mut Effects) -> Code {
+        let learns = self.ensemble.is_some() && self.learner().is_some();
+        assert!(learns, "txn {zxid} was judged when it was made, and now it is {code}");
+        self.on_digest_mismatch(zxid, effects);
+        code
+    }
+
     fn remember_digest(&mut self, zxid: Zxid) {
         // A database that is not whole yet has no digest worth telling.
         if zxid.0 % HISTORY_EVERY == 0 && self.config.digest_enabled && !self.catches_up() {
@@ -203,7 +214,9 @@ impl Replica {
             Body::Multi(list) => return self.apply_multi(header, list, answer, effects),
             Body::Check(_) => {}
             Body::Create(_) | Body::Delete(_) | Body::SetData(..) | Body::SetAcl(..) => {
-                self.apply_change(header, header.op, body, answer, effects);
+                let done = self.apply_change(header, header.op, body, answer, effects);
+                return done
+                    .map_or_else(|code| self.unfit(header.zxid, code, effects), |()| Code::OK);
             }
         }
         Code::OK
@@ -229,8 +242,12 @@ impl Replica {
                         Op::CREATE_CONTAINER | Op::CREATE_TTL => Op::CREATE2,
                         op => op,
                     };
+                    let start = answer.len();
                     encode_header(answer, shown.0, false, 0);
-                    self.apply_change(header, *op, body, answer, effects);
+                    if let Err(code) = self.apply_change(header, *op, body, answer, effects) {
+                        answer.truncate(start);
+                        encode_error(answer, self.unfit(header.zxid, code, effects));
+                    }
                 }
             }
         }
@@ -248,13 +265,11 @@ impl Replica {
         body: &Body<'_>,
         answer: &mut Vec<u8>,
         effects: &mut Effects,
-    ) {
-        const JUDGED: &str = "judged when the txn was made";
+    ) -> Result<(), Code> {
         let zxid = header.zxid;
         match body {
             Body::Create(txn) => {
-                let made = self.tree.create(txn, header.session, zxid, header.time_ms);
-                let number = made.expect(JUDGED);
+                let number = self.tree.create(txn, header.session, zxid, header.time_ms)?;
                 answer.put_string(&txn.path);
                 if op != Op::CREATE {
                     self.tree.stat(number).encode(answer);
@@ -262,12 +277,11 @@ impl Replica {
                 self.tell_created(&txn.path, number, zxid, effects);
             }
             Body::Delete(path) => {
-                let acl = self.tree.delete(path, zxid).expect(JUDGED);
+                let acl = self.tree.delete(path, zxid)?;
                 self.tell_deleted(path, acl, zxid, effects);
             }
             Body::SetData(path, data, version) => {
-                let set = self.tree.set_data(path, *data, *version, zxid, header.time_ms);
-                let number = set.expect(JUDGED);
+                let number = self.tree.set_data(path, *data, *version, zxid, header.time_ms)?;
                 if op == Op::RECONFIG {
                     // Its answer shows the new configuration.
                     answer.put_buffer(*data);
@@ -279,11 +293,12 @@ impl Replica {
                 self.tell(event::DATA_CHANGED, path, exact, acl, zxid, effects);
             }
             Body::SetAcl(path, acl, version) => {
-                let number = self.tree.set_acl(path, acl.bytes(), *version).expect(JUDGED);
+                let number = self.tree.set_acl(path, acl.bytes(), *version)?;
                 self.tree.stat(number).encode(answer);
             }
             other => unreachable!("{other:?} is no single change"),
         }
+        Ok(())
     }
 
     fn apply_close(
@@ -297,12 +312,17 @@ impl Replica {
             return;
         }
         for path in paths.unwrap_or(&[]) {
-            let acl = self.tree.delete(path, zxid).expect("listed when the txn was made");
-            self.tell_deleted(path, acl, zxid, effects);
+            match self.tree.delete(path, zxid) {
+                Ok(acl) => self.tell_deleted(path, acl, zxid, effects),
+                Err(code) => drop(self.unfit(zxid, code, effects)),
+            }
             self.audit_ephemeral(header.session, path, effects);
         }
         for path in self.tree.ephemerals_of(header.session) {
-            assert!(paths.is_none(), "an ephemeral is missing from a closeSession");
+            if paths.is_some() {
+                // It is missing from the list.
+                self.unfit(zxid, Code::NOT_EMPTY, effects);
+            }
             let acl = self.tree.delete(&path, zxid).expect("it was there just now");
             self.tell_deleted(&path, acl, zxid, effects);
             self.audit_ephemeral(header.session, &path, effects);

@@ -88,6 +88,9 @@ impl Replica {
             let told = self.tell_synced(before, zxid, effects);
             if reconfig != Some(zxid) {
                 self.tell_committed(told, zxid, -1, effects);
+                if reconfig.is_none() {
+                    break;
+                }
                 continue;
             }
             let leader = self.next_leader();

@@ -3,8 +3,7 @@
 //! The order in which things reach the disk is what everything hangs on: the promise before ACKEPOCH;
 //! the history, then the epoch, before the acknowledgement of NEWLEADER; a txn before its ACK.
 
-use zk_wire::jute::Reader;
-use zk_wire::{Op, Writer, Zxid};
+use zk_wire::{Writer, Zxid};
 
 use super::Replica;
 use super::ensemble::{Role, Taken, Wants};
@@ -500,7 +499,7 @@ impl Replica {
         let start = effects.bytes.len();
         effects.bytes.extend_from_slice(txn);
         let range = start..effects.bytes.len();
-        let op = TxnHeader::decode(&mut Reader::new(txn)).map_or(Op::ERROR, |header| header.op);
+        let op = TxnHeader::op_of(txn).expect("a proposal is decoded when it comes");
         assert!(zxid > self.logged, "{zxid} is logged behind {}", self.logged);
         self.logged = zxid;
         self.pending.push(zxid, None, 0, op, now.mono_ms, txn);

@@ -108,8 +108,7 @@ impl Replica {
 
     /// A proposal of the leader may be a reconfig.
     pub(super) fn heed_reconfig(&mut self, now: Now, txn: &[u8], out: &mut Effects) -> Taken {
-        let header = TxnHeader::decode(&mut Reader::new(txn));
-        if !header.is_ok_and(|h| h.op == Op::RECONFIG) || !self.config.reconfig_enabled {
+        if TxnHeader::op_of(txn) != Some(Op::RECONFIG) || !self.config.reconfig_enabled {
             return Ok(());
         }
         let txn = Txn::decode(txn).map_err(|error| error.to_string())?;

@@ -135,8 +135,7 @@ pub fn put_committed(zxid: Zxid, txn: &[u8], out: &mut Vec<u8>) {
 
 /// Whether a txn is a reconfig: then its commit says who leads from then on.
 fn is_reconfig(txn: &[u8]) -> bool {
-    let op = txn.get(TxnHeader::BYTES - 4..).and_then(|rest| rest.first_chunk::<4>());
-    op == Some(&Op::RECONFIG.0.to_be_bytes())
+    TxnHeader::op_of(txn) == Some(Op::RECONFIG)
 }
 
 /// Writes that a txn is committed.
