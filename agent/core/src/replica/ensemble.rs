@@ -194,6 +194,8 @@ impl Replica {
             return;
         }
         us.role = Role::Looking;
+        self.await_read_only(now);
+        let us = self.us();
         if let Some(leader) = us.designated.take() {
             us.election.designate(leader, last);
             self.settled(now, leader, effects);
@@ -226,7 +228,7 @@ impl Replica {
     }
 
     /// Clients go elsewhere; what they asked for and is not applied is not theirs any more.
-    fn stop_serving(&mut self, effects: &mut Effects) {
+    pub(super) fn stop_serving(&mut self, effects: &mut Effects) {
         if std::mem::take(&mut self.serving) {
             effects.list.push(Effect::Serve { on: false });
         }
@@ -236,6 +238,8 @@ impl Replica {
         self.outstanding = Default::default();
         self.pending.forget_clients();
         self.sessions.disown();
+        self.forget_locals();
+        self.read_only.on = false;
     }
 
     fn carry(&mut self, now: Now, mut says: Vec<Say>, effects: &mut Effects) {
@@ -281,6 +285,7 @@ impl Replica {
 
     fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
         effects.log(Level::Info, format!("ensemble: elected leader={leader}"));
+        self.end_read_only(effects);
         self.us().links.forget_said();
         if leader == self.us().me {
             self.lead(now, effects);

@@ -351,6 +351,7 @@ impl Replica {
             return self.look(now, "the configuration has another leader", effects);
         }
         self.serving = true;
+        self.read_only.whole = true;
         effects.list.push(Effect::Serve { on: true });
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use zk_wire::connect::ConnectRequest;
+use zk_wire::connect::{ConnectRequest, ConnectResponse};
 use zk_wire::header::{ReplyHeader, RequestHeader};
 use zk_wire::jute::Reader;
 use zk_wire::request::{ReconfigRequest, encode_create};
@@ -50,6 +50,8 @@ pub(super) struct Node {
     xid: i32,
     /// Xids and codes of what its client was answered.
     pub answers: BTreeMap<i32, Code>,
+    /// Further clients.
+    pub guests: BTreeMap<ConnId, Guest>,
     pub lines: Vec<String>,
 }
 
@@ -93,6 +95,30 @@ impl Node {
     }
 }
 
+/// A client beside the one that every server has.
+#[derive(Debug, Default)]
+pub(super) struct Guest {
+    /// The answer to its handshake.
+    pub greeted: Option<ConnectResponse>,
+    /// The answers to its requests.
+    pub replies: Vec<ReplyHeader>,
+    /// The server has closed its connection.
+    pub closed: bool,
+}
+
+impl Guest {
+    fn hear(&mut self, mut frames: &[u8]) {
+        while let frame::Cut::Frame { length } = frame::cut(frames, usize::MAX) {
+            let mut reader = Reader::new(&frames[4..4 + length]);
+            match self.greeted {
+                None => self.greeted = Some(ConnectResponse::decode(&mut reader).unwrap()),
+                Some(_) => self.replies.push(ReplyHeader::decode(&mut reader).unwrap()),
+            }
+            frames = &frames[4 + length..];
+        }
+    }
+}
+
 /// What a server's own disk and clients have to say.
 enum Done {
     Epochs(Epochs),
@@ -115,6 +141,8 @@ pub(super) struct Room {
     /// Who gets no mail for now, and what waits for them.
     pub held: BTreeSet<Sid>,
     waiting: Vec<(Sid, Mail)>,
+    /// What is particular to the settings of its servers.
+    change: Box<dyn Fn(&mut Config)>,
 }
 
 /// The line of a server in its usual place.
@@ -131,6 +159,11 @@ pub(super) fn voters(sids: &[Sid]) -> Members {
 impl Room {
     /// These servers, which know each other and have elected a leader.
     pub fn of(sids: &[Sid]) -> Room {
+        Room::with(sids, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub fn with(sids: &[Sid], change: impl Fn(&mut Config) + 'static) -> Room {
         let mut room = Room {
             nodes: BTreeMap::new(),
             now: Now { mono_ms: 1, wall_ms: 1_700_000_000_000 },
@@ -140,6 +173,7 @@ impl Room {
             slow: BTreeSet::new(),
             held: BTreeSet::new(),
             waiting: Vec::new(),
+            change: Box::new(change),
         };
         for sid in sids {
             room.enter(*sid, voters(sids));
@@ -160,7 +194,7 @@ impl Room {
             settle_ms: 25,
             empty_disk: EmptyDisk::Votes,
         };
-        let config = Config {
+        let mut config = Config {
             session_tag: sid as u8,
             tick_ms: 1_000,
             reconfig_enabled: true,
@@ -168,6 +202,7 @@ impl Room {
             ensemble: Some(ensemble),
             ..Config::default()
         };
+        (self.change)(&mut config);
         let node = Node {
             replica: None,
             config,
@@ -181,6 +216,7 @@ impl Room {
             connected: false,
             xid: 0,
             answers: BTreeMap::new(),
+            guests: BTreeMap::new(),
             lines: Vec::new(),
         };
         self.nodes.insert(sid, node);
@@ -216,6 +252,7 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         node.replica = None;
         (node.serves, node.opened, node.connected) = (false, false, false);
+        node.guests.clear();
         node.writing = None;
         self.mail.retain(|(to, _)| *to != sid);
         self.waiting.retain(|(to, _)| *to != sid);
@@ -277,6 +314,9 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         match effect {
             Effect::Append { zxid, txn } => node.log.push((zxid, bytes[txn].to_vec())),
+            Effect::Send { conn, frames } if conn != CONN => {
+                node.guests.entry(conn).or_default().hear(&bytes[frames]);
+            }
             Effect::Send { frames, .. } => {
                 let mut rest = &bytes[frames];
                 while let frame::Cut::Frame { length } = frame::cut(rest, usize::MAX) {
@@ -289,6 +329,10 @@ impl Room {
                     node.connected = true;
                     rest = &rest[4 + length..];
                 }
+            }
+            Effect::Close { conn } if conn != CONN => {
+                node.guests.entry(conn).or_default().closed = true;
+                done.push_back(Done::Closed(conn));
             }
             Effect::Close { conn } => {
                 (node.opened, node.connected) = (false, false);
@@ -428,7 +472,9 @@ impl Room {
     }
 
     fn is_due(&self, node: &Node) -> bool {
-        node.replica.as_ref().is_some_and(|r| r.deadline(self.now) <= self.now.mono_ms)
+        // As the loop does, every server wakes once a second.
+        let wakes = self.now.mono_ms % 1_000 < 5;
+        node.replica.as_ref().is_some_and(|r| wakes || r.deadline(self.now) <= self.now.mono_ms)
     }
 
     /// Who leads and serves, in the newest epoch.
@@ -464,6 +510,24 @@ impl Room {
         self.step(sid, Event::ClientRequest { conn: CONN, frame: &bytes });
         self.deliver();
         xid
+    }
+
+    /// A further client of a server says hello.
+    pub fn greet(&mut self, sid: Sid, conn: ConnId, request: &ConnectRequest<'_>) {
+        self.nodes.get_mut(&sid).unwrap().guests.insert(conn, Guest::default());
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.step(sid, Event::ClientOpened { conn, peer });
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        self.step(sid, Event::ClientRequest { conn, frame: &bytes });
+    }
+
+    /// A further client asks for something.
+    pub fn send(&mut self, sid: Sid, conn: ConnId, xid: i32, op: Op, body: &[u8]) {
+        let mut bytes = Vec::new();
+        RequestHeader { xid, op }.encode(&mut bytes);
+        bytes.extend_from_slice(body);
+        self.step(sid, Event::ClientRequest { conn, frame: &bytes });
     }
 
     /// A create; its xid.
