@@ -133,6 +133,9 @@ impl Stage {
                 Done::Reloaded(loaded, _) => {
                     self.step(Event::Reloaded { recovered: &mut Some(loaded) });
                 }
+                Done::Read(peer, after, piece) => {
+                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
+                }
             }
         }
         while self.replica.as_ref().is_some_and(Replica::snapshot_runs) {
