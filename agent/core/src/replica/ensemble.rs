@@ -239,7 +239,7 @@ impl Replica {
         self.pending.forget_clients();
         self.sessions.disown();
         self.forget_locals();
-        self.read_only.on = false;
+        (self.read_only.on, self.read_only.due_ms) = (false, None);
     }
 
     fn carry(&mut self, now: Now, mut says: Vec<Say>, effects: &mut Effects) {
