@@ -44,7 +44,8 @@ use Shape::{Decimal, Flag, Int, Switch, Text};
 
 const JVM: &str = "a matter of the Java virtual machine";
 const THREADS: &str = "one thread serves all clients; there are no pools to size";
-const HISTORY: &str = "learners catch up from a history in memory, or get the database";
+const HISTORY: &str =
+    "learners catch up from 500 txns and more in memory, from the log, or get the database";
 const OBSERVER_LOG: &str = "observers always keep a log";
 const NODELAY: &str = "no connection waits to fill a packet";
 const INTERVALS: &str = "messages and dials are repeated at intervals of our own";
@@ -93,7 +94,7 @@ pub const KEYS: &[Key] = &[
     key("snapSizeLimitInKb", Int, Honoured),
     key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS_END)),
     key("commitLogCount", Int, Moot(HISTORY)),
-    key("snapshotSizeFactor", Decimal, Moot(HISTORY)),
+    key("snapshotSizeFactor", Decimal, Honoured),
     key("fsync.warningthresholdms", Int, Honoured),
     key("forceSync", Text, Honoured),
     key("flushDelay", Int, Moot(GROUP_COMMIT)),

@@ -317,6 +317,7 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         },
         snapshot_txns: values.int("snapCount", 100_000, i64::MIN..=INT_MAX)?.max(2) as u32,
         snapshot_log_bytes: (snap_kib.max(0) as u64) << 10,
+        log_sync_permille: log_share(values)?,
         emulate_353_ttl: values.flag("emulate353TTLNodes", false),
         session_tag: ensemble.map_or(1, |ensemble| ensemble.core.me as u8),
         ensemble: ensemble.map(|ensemble| ensemble.core.clone()),
@@ -327,6 +328,18 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         },
         ..access(values)?
     })
+}
+
+/// How much of the log is sent instead of the database, in thousandths of that.
+fn log_share(values: &Values) -> Result<Option<u32>, Refusal> {
+    const KEY: &str = "snapshotSizeFactor";
+    const DEFAULT: f64 = 0.33;
+    let given = values.decimal(KEY, DEFAULT)?;
+    if given > 1.0 {
+        values.warn(KEY, format!("is above 1: it is {DEFAULT}"));
+    }
+    let share = if given > 1.0 { DEFAULT } else { given };
+    Ok((share >= 0.0).then(|| ((share * 1000.0) as u32).max(u32::from(share > 0.0))))
 }
 
 /// Who may do what.
@@ -426,6 +439,20 @@ mod tests {
             read += usize::from(load_bytes(Path::new("zoo.cfg"), text.as_bytes()).is_ok());
         }
         assert!(read > 300, "only {read} files were read");
+    }
+
+    #[test]
+    fn a_share_of_the_log_is_read_as_apaches_servers_do() {
+        let share = |value: &str| {
+            let text = format!("dataDir=/d\nclientPort=1\nsnapshotSizeFactor={value}\n");
+            load_bytes(Path::new("zoo.cfg"), text.as_bytes()).unwrap().core.log_sync_permille
+        };
+        for (value, permille) in
+            [("0.5", Some(500)), ("0", Some(0)), ("-1", None), ("7", Some(330)), ("1e-9", Some(1))]
+        {
+            assert_eq!(share(value), permille, "{value}");
+        }
+        assert_eq!(Config::default().log_sync_permille, share("0.33"));
     }
 
     /// Goal: a key is called honoured if and only if something asks for it.

@@ -2,10 +2,9 @@
 
 use zk_core::{ConnId, Effect, Effects, Event, PeerId, Port, Replica};
 
-use super::Fault;
-use super::World;
 use super::disk::{Done, Loss, Work};
 use super::net::{End, Packet};
+use super::{Fault, World, list_of_joiner};
 
 /// Bytes of a snapshot that are asked for at once.
 const SLICE_BYTES: usize = 2_000;
@@ -19,6 +18,12 @@ impl World {
         state.restart_at_ms = None;
         state.paused_until_ms = 0;
         state.dies_behind = None;
+        let ensemble = state.config.ensemble.as_mut().expect("it is in an ensemble");
+        if !ensemble.members.servers.contains_key(&ensemble.me) {
+            // A list without itself is refused: an operator gives it one.
+            ensemble.members = list_of_joiner(self.monitor.newest_members(), server);
+            ensemble.proposed = None;
+        }
         let loaded = state.disk.load(&state.config);
         let recovered = match loaded {
             Ok(recovered) => recovered,
@@ -29,7 +34,9 @@ impl World {
             }
         };
         let (epochs, last) = (recovered.epochs, recovered.tree.last_zxid());
-        let held = self.monitor.on_start(server, &recovered, &self.servers[server].disk);
+        let state = &self.servers[server];
+        let version = state.config.ensemble.as_ref().map_or(0, |own| own.members.version);
+        let held = self.monitor.on_start(server, version, &recovered, &state.disk);
         self.hold(held);
         self.note(|| format!("S{} starts {epochs:?} {last}", server + 1));
         let state = &mut self.servers[server];
@@ -126,6 +133,7 @@ impl World {
                 Effect::Append { .. }
                 | Effect::SaveEpochs { .. }
                 | Effect::Reload { .. }
+                | Effect::ReadLog { .. }
                 | Effect::SnapshotBegin { .. }
                 | Effect::SnapshotAbandon
                 | Effect::SnapshotBytes { .. } => {
@@ -159,7 +167,9 @@ impl World {
                 }
                 Effect::MembersInForce { members, kept } => {
                     let held = self.monitor.on_members(server, members);
-                    self.hold(held);
+                    if self.hold(held) {
+                        self.tally.count(Fault::Reconfig.name());
+                    }
                     let told = self.servers[server].config.ensemble.as_mut();
                     if *kept {
                         told.expect("it is in an ensemble").members = (**members).clone();
@@ -245,6 +255,10 @@ impl World {
                 self.flush(server);
                 let at = self.disk_ms(server);
                 self.servers[server].disk.push(at, Work::Reload(*cut));
+            }
+            Effect::ReadLog { peer, after, through, .. } => {
+                let at = self.disk_ms(server);
+                self.servers[server].disk.push(at, Work::Read(*peer, *after, *through));
             }
             Effect::SnapshotBegin { zxid, replaces } => {
                 self.flush(server);
@@ -380,6 +394,10 @@ impl World {
         match done {
             Done::Durable(zxid) => self.step(server, Event::Durable { zxid }),
             Done::Epochs(epochs) => self.step(server, Event::EpochsSaved { epochs }),
+            Done::Read(peer, after, piece) => {
+                self.tally.count("log read for a learner");
+                self.step(server, Event::LogRead { peer, after, piece: piece.as_ref() });
+            }
             Done::Taken(zxid, _) => self.step(server, Event::SnapshotTaken { zxid }),
             Done::Reloaded(recovered, _) => {
                 self.step(server, Event::Reloaded { recovered: &mut Some(recovered) });

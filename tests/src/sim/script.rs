@@ -102,6 +102,29 @@ impl World {
         self.pass(2);
     }
 
+    /// The others restart, and their disks are purged, so that a server that is down lacks more than
+    /// they keep: whoever leads has to send it the whole database.
+    ///
+    /// # Panics
+    /// When DIFF would do, because a snapshot is missing.
+    pub fn forget_what_it_lacks(&mut self, behind: usize, loss: Loss) {
+        assert!(self.servers[behind].replica.is_none(), "S{} is not down", behind + 1);
+        let lacks = self.durable(behind);
+        for server in (0..self.servers.len()).filter(|server| *server != behind) {
+            self.stop(server, loss);
+            self.servers[server].disk.purge();
+            let saved = self.servers[server].disk.snapshot();
+            assert!(saved > Some(lacks), "S{} keeps all above {lacks}: {saved:?}", server + 1);
+            self.restart(server);
+        }
+        self.leader();
+    }
+
+    /// How often a server was sent the whole database.
+    pub fn databases_sent_to(&self, server: usize) -> usize {
+        self.monitor.databases_sent_to(server)
+    }
+
     /// Its process ends behind so many more effects, and starts again within a while.
     pub fn dies_behind(&mut self, server: usize, effects: usize) {
         self.servers[server].dies_behind = Some(effects);

@@ -145,16 +145,14 @@ fn b09_zookeeper_3642() {
         world.stop(behind, Loss::Power);
         world.attach(0, leader);
         world.fill(0, "n", 10);
-        for server in (0..3).filter(|server| *server != behind) {
-            world.stop(server, Loss::Process);
-            world.restart(server);
-        }
+        world.forget_what_it_lacks(behind, Loss::Process);
         let sends = world.leader();
         world.restart(behind);
         world.pass(ms);
         world.stop(sends, Loss::Process);
         world.pass(1_000);
         world.conclude();
+        assert!(world.databases_sent_to(behind) > 0, "{ms}");
     }
 }
 
@@ -168,10 +166,7 @@ fn b10_zookeeper_3104() {
         world.stop(behind, Loss::Power);
         world.attach(0, leader);
         world.fill(0, "n", 10);
-        for server in (0..3).filter(|server| *server != behind) {
-            world.stop(server, Loss::Process);
-            world.restart(server);
-        }
+        world.forget_what_it_lacks(behind, Loss::Process);
         let leader = world.leader();
         world.attach(0, leader);
         world.restart(behind);
@@ -182,6 +177,7 @@ fn b10_zookeeper_3104() {
         world.all_serve();
         assert!(world.has(behind, "/while5"));
         world.conclude();
+        assert!(world.databases_sent_to(behind) > 0, "{ms}");
     }
 }
 
@@ -239,15 +235,12 @@ fn b17_snap_without_its_epoch() {
         world.stop(behind, Loss::Power);
         world.attach(0, leader);
         world.fill(0, "n", 8);
-        for server in (0..3).filter(|server| *server != behind) {
-            world.stop(server, Loss::Power);
-            world.restart(server);
-        }
-        world.leader();
+        world.forget_what_it_lacks(behind, Loss::Power);
         world.restart(behind);
         world.pass(ms);
         world.stop(behind, Loss::Power);
         world.restart(behind);
         world.conclude();
+        assert!(world.databases_sent_to(behind) > 0, "{ms}");
     }
 }

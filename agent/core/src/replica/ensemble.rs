@@ -420,7 +420,7 @@ impl Replica {
         }
         us.peers.remove(&peer);
         match &us.role {
-            Role::Leading(_) => self.on_learner_gone(peer, effects),
+            Role::Leading(_) => self.on_learner_gone(now, peer, effects),
             Role::Learning(learner) if learner.peer == peer => {
                 self.on_leader_gone(now, effects);
             }

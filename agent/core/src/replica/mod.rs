@@ -5,11 +5,13 @@
 //! only then is it answered. A read is answered from the tree, in the order of its session.
 
 mod apply;
+mod bring_up;
 mod broadcast;
 mod client;
 mod connect;
 mod ensemble;
 mod follow;
+mod from_log;
 mod lead;
 mod learn;
 mod local;
@@ -20,6 +22,8 @@ mod throttle;
 mod upkeep;
 mod warm;
 mod write;
+#[cfg(test)]
+mod catch_up_tests;
 #[cfg(test)]
 mod room;
 #[cfg(test)]
@@ -262,8 +266,11 @@ impl Replica {
             Event::PeerAccepted { peer, port } => self.on_peer_accepted(peer, port, effects),
             Event::PeerConnected { peer } => self.on_peer_connected(now, peer, effects),
             Event::PeerBytes { peer, bytes } => self.on_peer_bytes(now, peer, bytes, effects),
-            Event::PeerDrained { peer } => self.on_peer_drained(peer, effects),
+            Event::PeerDrained { peer } => self.on_peer_drained(now, peer, effects),
             Event::PeerClosed { peer } => self.on_peer_closed(now, peer, effects),
+            Event::LogRead { peer, after, piece } => {
+                self.on_log_read(now, peer, after, piece, effects);
+            }
             Event::EpochsSaved { epochs } => self.on_epochs_saved(now, epochs, effects),
             Event::Reloaded { recovered } => {
                 let recovered = recovered.take().expect("a reload brings a state");

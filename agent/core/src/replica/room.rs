@@ -13,6 +13,7 @@ use zk_wire::{Acl, Code, Op, Zxid, frame};
 use crate::config::{Config, EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
+use crate::history::LogPiece;
 use crate::ids::{ConnId, Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::members::{Members, Sid};
@@ -36,10 +37,12 @@ pub(super) struct Node {
     pub replica: Option<Replica>,
     pub config: Config,
     pub epochs: Epochs,
-    log: Vec<(Zxid, Vec<u8>)>,
+    pub log: Vec<(Zxid, Vec<u8>)>,
     /// A database that was received, and the zxid it stands at.
-    base: Option<(Zxid, Vec<Vec<u8>>)>,
+    pub base: Option<(Zxid, Vec<Vec<u8>>)>,
     writing: Option<(Zxid, bool, Vec<Vec<u8>>)>,
+    /// Behind this txn the log cannot be read.
+    pub log_damaged_behind: Zxid,
     pub serves: bool,
     opened: bool,
     /// The handshake was answered.
@@ -67,6 +70,18 @@ impl Node {
         let mut recovered = loader.finish();
         recovered.epochs = self.epochs;
         recovered
+    }
+
+    /// The next txns of the log, unless it cannot be read.
+    fn read_log(&self, after: Zxid, through: Zxid) -> Option<LogPiece> {
+        let below = self.log.iter().rfind(|(zxid, _)| *zxid <= after);
+        let above = self.log.iter().filter(|(zxid, _)| *zxid > after && *zxid <= through);
+        let bytes_above = above.clone().map(|(_, txn)| txn.len() as u64).sum();
+        let mut piece = LogPiece::new(below.map(|(zxid, _)| *zxid), bytes_above);
+        for (zxid, txn) in above.take(3) {
+            piece.push(*zxid, txn);
+        }
+        (after < self.log_damaged_behind).then_some(piece)
     }
 
     /// The snapshot is on disk.
@@ -110,6 +125,7 @@ enum Done {
     Slice,
     Taken(Zxid),
     Closed(ConnId),
+    Read(PeerId, Zxid, Option<LogPiece>),
     Reloaded,
 }
 
@@ -120,6 +136,8 @@ pub(super) struct Room {
     mail: VecDeque<(Sid, Mail)>,
     links: BTreeMap<(Sid, PeerId), (Sid, PeerId)>,
     next_accepted: u64,
+    /// Whose disks have nothing durable for now.
+    pub slow: BTreeSet<Sid>,
     /// Who gets no mail for now, and what waits for them.
     pub held: BTreeSet<Sid>,
     waiting: Vec<(Sid, Mail)>,
@@ -152,6 +170,7 @@ impl Room {
             mail: VecDeque::new(),
             links: BTreeMap::new(),
             next_accepted: PeerId::ACCEPTED,
+            slow: BTreeSet::new(),
             held: BTreeSet::new(),
             waiting: Vec::new(),
             change: Box::new(change),
@@ -191,6 +210,7 @@ impl Room {
             log: Vec::new(),
             base: None,
             writing: None,
+            log_damaged_behind: Zxid(i64::MAX),
             serves: false,
             opened: false,
             connected: false,
@@ -264,6 +284,10 @@ impl Room {
                 Done::Epochs(epochs) => self.step(sid, Event::EpochsSaved { epochs }),
                 Done::Slice => self.step(sid, Event::SnapshotSlice { bytes_max: usize::MAX }),
                 Done::Taken(zxid) => self.step(sid, Event::SnapshotTaken { zxid }),
+                Done::Read(peer, after, piece) => {
+                    let piece = piece.as_ref();
+                    self.step(sid, Event::LogRead { peer, after, piece });
+                }
                 Done::Closed(conn) => self.step(sid, Event::ClientClosed { conn }),
                 Done::Reloaded => {
                     let mut recovered = Some(Box::new(self.nodes[&sid].recover()));
@@ -271,8 +295,16 @@ impl Room {
                 }
             }
         }
+        self.sync_disk(sid);
+    }
+
+    /// Makes a log durable, unless its disk is slow.
+    fn sync_disk(&mut self, sid: Sid) {
         let node = self.nodes.get_mut(&sid).unwrap();
         let newest = node.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        if self.slow.contains(&sid) {
+            return;
+        }
         if node.replica.as_ref().is_some_and(|replica| replica.durable < newest) {
             self.step(sid, Event::Durable { zxid: newest });
         }
@@ -317,6 +349,9 @@ impl Room {
             }
             Effect::MembersInForce { members, kept } if kept => {
                 node.config.ensemble.as_mut().unwrap().members = *members;
+            }
+            Effect::ReadLog { peer, after, through, .. } => {
+                done.push_back(Done::Read(peer, after, node.read_log(after, through)));
             }
             Effect::Reload { cut } => {
                 node.log.retain(|(zxid, _)| cut.is_none_or(|cut| *zxid <= cut));
@@ -408,6 +443,13 @@ impl Room {
         self.waiting = later;
         now.extend(std::mem::take(&mut self.mail));
         self.mail = now.into();
+        self.deliver();
+    }
+
+    /// A slow disk has done what it was asked for.
+    pub fn hurry(&mut self, sid: Sid) {
+        self.slow.remove(&sid);
+        self.sync_disk(sid);
         self.deliver();
     }
 

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use zk_wire::connect::{ConnectRequest, ConnectResponse};
-use zk_wire::header::{ReplyHeader, RequestHeader};
+use zk_wire::header::{ReplyHeader, RequestHeader, xid};
 use zk_wire::jute::Reader;
-use zk_wire::request::encode_create;
+use zk_wire::request::{encode_create, encode_path_watch};
 use zk_wire::{Acl, Code, Op, Writer, Zxid, frame};
 
 use crate::config::Config;
@@ -174,6 +174,28 @@ fn a_session_that_is_silent_expires_with_its_ephemerals() {
 }
 
 /// Goal: a session takes with it what is its own when it ends, and nothing that took its place.
+/// Goal: who was answered may count on its session for its timeout from then on. Method: a session
+/// expires, and asks again before its end is on disk.
+#[test]
+fn a_session_that_expires_is_not_answered_any_more() {
+    let mut driver = Driver::new(Config::default());
+    driver.connect(1);
+    driver.now.mono_ms += 1_000;
+    driver.step(Event::Tick);
+    driver.hold = true;
+    while driver.log.len() < 2 {
+        driver.now.mono_ms += 1_000;
+        driver.step(Event::Tick);
+    }
+    driver.sent.clear();
+    driver.request(1, 1, Op::EXISTS, |out| encode_path_watch(out, "/", false));
+    driver.request(1, xid::PING, Op::PING, |_| {});
+    assert_eq!((driver.sent.len(), driver.closed.len()), (0, 0));
+    let last = driver.log.last().expect("its end is on its way").0;
+    driver.step(Event::Durable { zxid: last });
+    assert_eq!(driver.closed, [ConnId(1)]);
+}
+
 #[test]
 fn a_session_takes_nothing_with_it_that_is_not_its_own() {
     let mut driver = Driver::new(Config::default());

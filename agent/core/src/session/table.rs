@@ -170,12 +170,13 @@ impl SessionTable {
         self.by_id.get(&id).copied()
     }
 
-    /// Says that a session is alive. False when it is not known any more.
+    /// Says that a session is alive. False when it is not known any more, or its end is on its way:
+    /// who is answered counts on the session for its timeout from then on.
     #[inline]
     pub fn touch(&mut self, slot: u32, id: i64, timeout_ms: i32) -> bool {
         let deadline_ms = self.due(timeout_ms);
         match self.slots.get(slot as usize) {
-            Some(session) if session.live && session.id == id => {
+            Some(session) if session.live && session.id == id && !session.closing => {
                 self.set_deadline(slot, deadline_ms);
                 if self.touches.is_some() {
                     self.note_touch(slot);
