@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use zk_core::{Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, Recovered, Replica};
+use zk_core::{Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, PeerId, Recovered, Replica};
 use zk_wire::Zxid;
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
 use crate::disk::writer::LogStats;
 use crate::disk::{
-    self, DataDir, DiskError, Loading, LogWriter, Report, SnapshotOptions, SnapshotWriter,
+    self, Answer, Ask, DataDir, DiskError, Loading, LogReader, LogWriter, Report, SnapshotOptions,
+    SnapshotWriter,
 };
 use crate::server::{Core, Disk, DiskReport};
 use crate::start::{Failure, Recovery};
@@ -35,6 +36,10 @@ impl Node {
     /// Begins with a replica.
     pub fn new(replica: Replica, now: Now, wants_snapshot: bool) -> Node {
         Node { replica, now, wants_snapshot }
+    }
+
+    fn by_time(&self, by_expiry: BTreeMap<i64, Vec<i64>>) -> Vec<(i64, Vec<i64>)> {
+        by_expiry.into_iter().map(|(in_ms, ids)| (self.now.mono_ms + in_ms, ids)).collect()
     }
 }
 
@@ -84,6 +89,7 @@ impl View for Node {
             data_bytes: status.content_bytes,
             watches: (status.data_watches + status.child_watches) as u64,
             sessions: status.sessions as u64,
+            local_sessions: status.local_sessions as u64,
             standing: self.replica.standing(),
         }
     }
@@ -111,8 +117,15 @@ impl View for Node {
     }
 
     fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)> {
-        let by_expiry = self.replica.sessions_by_expiry();
-        by_expiry.into_iter().map(|(in_ms, ids)| (self.now.mono_ms + in_ms, ids)).collect()
+        self.by_time(self.replica.sessions_by_expiry())
+    }
+
+    fn local_sessions_by_expiry(&self) -> Option<Vec<(i64, Vec<i64>)>> {
+        self.replica.local_sessions_by_expiry().map(|by_expiry| self.by_time(by_expiry))
+    }
+
+    fn sessions(&self) -> Vec<(i64, i32)> {
+        self.replica.sessions().collect()
     }
 
     fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {
@@ -164,6 +177,8 @@ pub struct NodeDisk {
     dir: DataDir,
     log: Option<LogWriter>,
     snapshots: SnapshotWriter,
+    /// Reads the log for learners, once one was in need of it.
+    reader: Option<LogReader>,
     fresh: Vec<Report>,
     reports: VecDeque<Report>,
     /// What the log had done at the last look, and the time of syncs between two looks that is
@@ -208,6 +223,11 @@ impl Disk for NodeDisk {
             self.reports.extend(fresh.drain(..));
             self.fresh = fresh;
             self.look_for_slow_syncs();
+        }
+        if let Some(Answer { peer, after, piece }) =
+            self.reader.as_ref().and_then(LogReader::next_answer)
+        {
+            return Some(DiskReport::LogRead(peer, after, piece));
         }
         Some(match self.reports.pop_front()? {
             Report::Durable(zxid) => DiskReport::Durable(zxid),
@@ -268,6 +288,25 @@ impl Disk for NodeDisk {
         (self.wake)();
     }
 
+    fn read_log(&mut self, peer: PeerId, after: Zxid, through: Zxid, bytes_max: usize) {
+        if self.reader.is_none() {
+            match LogReader::start(self.dir.logs().to_owned(), Arc::clone(&self.wake)) {
+                Ok(reader) => self.reader = Some(reader),
+                Err(error) => log::error!("disk: log_not_read error=\"{error}\""),
+            }
+        }
+        match &self.reader {
+            Some(reader) => {
+                let free_bytes = self.log.as_ref().map_or(0, LogWriter::free_bytes);
+                reader.ask(Ask { peer, after, through, bytes_max, free_bytes });
+            }
+            None => {
+                self.own.push_back(DiskReport::LogRead(peer, after, None));
+                (self.wake)();
+            }
+        }
+    }
+
     fn snapshot_room(&self) -> usize {
         self.snapshots.room()
     }
@@ -286,6 +325,8 @@ impl NodeDisk {
     fn close_log(&mut self) -> Result<(), String> {
         self.fresh.clear();
         self.reports.clear();
+        // What comes in its place may have other txns at the same zxids.
+        self.reader = None;
         self.log.take().map_or(Ok(()), LogWriter::close)
     }
 
@@ -436,6 +477,7 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         seen: log.stats(),
         log: Some(log),
         snapshots,
+        reader: None,
         fresh: Vec::new(),
         reports: VecDeque::new(),
         slow_sync_us: (settings.disk.sync_warning_ms as u64).saturating_mul(1000),

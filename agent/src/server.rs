@@ -5,6 +5,7 @@
 //! much of it; it decides nothing about the protocol.
 
 mod contract;
+mod disk;
 mod members;
 mod peers;
 
@@ -255,29 +256,6 @@ impl<C: Core, D: Disk> Server<C, D> {
         due.max(self.now.mono_ms) - self.now.mono_ms
     }
 
-    fn take_disk_reports(&mut self) {
-        while let Some(report) = self.parts.disk.next_report() {
-            match report {
-                DiskReport::Durable(zxid) => self.step(Event::Durable { zxid }),
-                DiskReport::EpochsSaved(epochs) => self.step(Event::EpochsSaved { epochs }),
-                DiskReport::Reloaded(recovered) => {
-                    self.step(Event::Reloaded { recovered: &mut Some(recovered) });
-                }
-                DiskReport::Space(available) => self.step(Event::DiskSpace { available }),
-                DiskReport::Failed(error) => self.end = Some(End::DiskFailed(error)),
-                DiskReport::SnapshotTaken(zxid) => {
-                    self.snapshot_runs = false;
-                    self.step(Event::SnapshotTaken { zxid });
-                }
-                DiskReport::SnapshotFailed(error) => {
-                    log::error!("server: snapshot_failed error={error:?}");
-                    self.snapshot_runs = false;
-                    self.step(Event::SnapshotFailed);
-                }
-            }
-        }
-    }
-
     fn accept_clients(&mut self) {
         let (mut count, now) = (0, self.now);
         let Parts { members, listener, facts, poll, .. } = &mut self.parts;
@@ -479,6 +457,9 @@ impl<C: Core, D: Disk> Server<C, D> {
                 }
                 Effect::SaveEpochs { epochs } => disk.save_epochs(epochs),
                 Effect::Reload { cut } => disk.reload(cut),
+                Effect::ReadLog { peer, after, through, bytes_max } => {
+                    disk.read_log(peer, after, through, bytes_max);
+                }
                 Effect::SnapshotBytes { piece, last } => {
                     self.snapshot_last = last;
                     disk.snapshot_piece(&bytes[piece], last);

@@ -89,7 +89,7 @@ fn one_voter_alone_stands_alone_unless_told_not_to() {
 fn what_an_operator_should_know_is_said() {
     let place = Place::new("warned", Some("4"));
     let more = "server.4=d:2888:3888\npeerType=observer\nreconfigEnabled=true\ncnxTimeout=5\n\
-                localSessionsEnabled=true\nreadonlymode.enabled=true\nobserverMasterPort=2191";
+                localSessionsUpgradingEnabled=true\nobserverMasterPort=2191";
     let settings = place.load(&format!("{LIMITS}{THREE}\n{more}")).unwrap();
     let mut warnings: Vec<String> = settings.warnings.iter().map(|w| w.key.clone()).collect();
     warnings.sort();
@@ -97,10 +97,9 @@ fn what_an_operator_should_know_is_said() {
         warnings,
         [
             "cnxTimeout",
-            "localSessionsEnabled",
+            "localSessionsUpgradingEnabled",
             "observerMasterPort",
             "peerType",
-            "readonlymode.enabled",
             "server.4"
         ]
     );

@@ -110,6 +110,14 @@ impl View for Echo {
     fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)> {
         Vec::new()
     }
+    fn local_sessions_by_expiry(&self) -> Option<Vec<(i64, Vec<i64>)>> {
+        None
+    }
+
+    fn sessions(&self) -> Vec<(i64, i32)> {
+        Vec::new()
+    }
+
     fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {
         Vec::new()
     }
@@ -155,6 +163,7 @@ impl Disk for Memory {
     fn snapshot_abandon(&mut self) {}
     fn save_epochs(&mut self, _: zk_core::Epochs) {}
     fn reload(&mut self, _: Option<Zxid>) {}
+    fn read_log(&mut self, _: zk_core::PeerId, _: Zxid, _: Zxid, _: usize) {}
     fn snapshot_piece(&mut self, _: &[u8], _: bool) {}
     fn snapshot_room(&self) -> usize {
         0

@@ -65,8 +65,20 @@ pub struct Config {
     pub snapshot_txns: u32,
     /// Bytes of log after which a snapshot is due, between half and all of it; 0 for no limit.
     pub snapshot_log_bytes: u64,
+    /// Newest txns that are kept in memory for learners at least, however large they are.
+    pub history_txns_min: usize,
+    /// Bytes of these above which older ones go.
+    pub history_bytes_max: usize,
+    /// Bytes of log, in thousandths of the database, up to which a learner is brought up from the
+    /// log on disk (`snapshotSizeFactor`); 0 for any number, `None` for never.
+    pub log_sync_permille: Option<u32>,
     /// The ensemble; `None` for a server that is alone.
     pub ensemble: Option<EnsembleConfig>,
+    /// What becomes of new sessions (`localSessionsEnabled`, `localSessionsUpgradingEnabled`).
+    pub local_sessions: LocalSessions,
+    /// Ms of looking for a leader after which who asks for it is served read-only
+    /// (`readonlymode.enabled`); `None` for never. Only in an ensemble.
+    pub read_only_after_ms: Option<i64>,
     /// Whether changes are told for the audit log (`audit.enable`).
     pub audit: bool,
     /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
@@ -102,11 +114,28 @@ impl Default for Config {
             container_never_used_ms: 300_000,
             snapshot_txns: 100_000,
             snapshot_log_bytes: 4 << 30,
+            history_txns_min: 500,
+            history_bytes_max: 32 << 20,
+            log_sync_permille: Some(330),
             ensemble: None,
+            local_sessions: LocalSessions::Off,
+            read_only_after_ms: None,
             audit: false,
             emulate_353_ttl: false,
         }
     }
+}
+
+/// What becomes of new sessions in an ensemble. A server that is alone has none of its own kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LocalSessions {
+    /// They are the ensemble's.
+    #[default]
+    Off,
+    /// They are known to their server alone, and cannot have ephemerals.
+    On,
+    /// They are known to their server alone until they want an ephemeral.
+    Upgraded,
 }
 
 /// What a server is told of its ensemble.

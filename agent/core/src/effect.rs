@@ -78,6 +78,18 @@ pub enum Effect {
         /// Which connection.
         peer: PeerId,
     },
+    /// Read txns of the log for a learner; answered by `LogRead`. Another one of the same learner is
+    /// asked for when that has come, and the network has taken what it brought.
+    ReadLog {
+        /// For whom.
+        peer: PeerId,
+        /// Behind which txn.
+        after: Zxid,
+        /// Up to which one: all up to there are durable.
+        through: Zxid,
+        /// Bytes of txns after which the piece ends; it has at least one txn if there is one.
+        bytes_max: usize,
+    },
     /// Write the epochs down, durably and behind every append before; answered by `EpochsSaved`.
     SaveEpochs {
         /// What to write.

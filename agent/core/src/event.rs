@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use zk_wire::Zxid;
 
+use crate::history::LogPiece;
 use crate::ids::{ConnId, Epochs, PeerId, Port};
 use crate::load::Recovered;
 
@@ -96,6 +97,15 @@ pub enum Event<'a> {
     PeerClosed {
         /// Which connection.
         peer: PeerId,
+    },
+    /// Txns of the log, as [`Effect::ReadLog`](crate::Effect::ReadLog) asked for.
+    LogRead {
+        /// For whom.
+        peer: PeerId,
+        /// Behind which txn.
+        after: Zxid,
+        /// What there is; `None` when it cannot be read, or is not there any more.
+        piece: Option<&'a LogPiece>,
     },
     /// The epochs are on disk.
     EpochsSaved {

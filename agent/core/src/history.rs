@@ -1,20 +1,23 @@
-//! The newest txns that were applied, for learners that lack only these.
+//! The newest txns that were applied, for learners that lack only these, and pieces of the log for
+//! those that lack more.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use zk_wire::Zxid;
 
-/// Txns that are kept at least, as far as their bytes allow. Apache's servers keep 500.
-const TXNS_MIN: usize = 500;
-/// Bytes that are kept at most.
-const BYTES_MAX: usize = 32 << 20;
+use crate::config::Config;
+
 /// Bytes that are kept at most while somebody waits for what stands above a pin.
 const PINNED_BYTES_MAX: usize = 256 << 20;
 
 /// A window over the newest applied txns, without gaps inside an epoch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
+    /// Txns that are kept at least, however large they are.
+    txns_min: usize,
+    /// Bytes above which older ones go.
+    bytes_max: usize,
     entries: VecDeque<(Zxid, Range<usize>)>,
     bytes: Vec<u8>,
     head: usize,
@@ -26,8 +29,22 @@ pub struct History {
 
 impl History {
     /// A window that begins behind this txn.
-    pub fn new(before: Zxid) -> History {
-        History { before, ..History::default() }
+    pub fn new(config: &Config, before: Zxid) -> History {
+        History {
+            txns_min: config.history_txns_min,
+            bytes_max: config.history_bytes_max,
+            entries: VecDeque::new(),
+            bytes: Vec::new(),
+            head: 0,
+            before,
+            pinned: None,
+        }
+    }
+
+    /// One of the same size that begins behind this txn.
+    pub fn emptied(&self, before: Zxid) -> History {
+        let (entries, bytes) = (VecDeque::new(), Vec::new());
+        History { entries, bytes, head: 0, before, pinned: None, ..*self }
     }
 
     /// Keeps what stands above this txn for a learner, up to 256 MiB; `None` for nobody.
@@ -39,12 +56,12 @@ impl History {
         let bytes = self.bytes.len() - self.head;
         let oldest = self.entries.front().map(|(zxid, _)| *zxid);
         let wanted = self.pinned.is_some_and(|pin| oldest.is_some_and(|oldest| oldest > pin));
-        bytes > if wanted { PINNED_BYTES_MAX } else { BYTES_MAX }
+        bytes > if wanted { PINNED_BYTES_MAX } else { self.bytes_max }
     }
 
     /// Forgets everything; the window begins behind this txn.
     pub fn reset(&mut self, before: Zxid) {
-        *self = History::new(before);
+        *self = self.emptied(before);
     }
 
     /// The txn before the oldest one that is kept: a learner that has it lacks nothing else.
@@ -71,10 +88,10 @@ impl History {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(txn);
         self.entries.push_back((zxid, start..self.bytes.len()));
-        while self.entries.len() > TXNS_MIN && self.is_too_long() {
+        while self.entries.len() > self.txns_min && self.is_too_long() {
             self.drop_oldest();
         }
-        if self.head > BYTES_MAX / 4 && self.head * 4 > self.bytes.len() {
+        if self.head > self.bytes_max / 4 && self.head * 4 > self.bytes.len() {
             self.bytes.drain(..self.head);
             for (_, range) in &mut self.entries {
                 *range = range.start - self.head..range.end - self.head;
@@ -116,13 +133,58 @@ impl History {
     }
 }
 
+/// Txns of the log on disk, oldest first and without gaps, for learners that lack more than the
+/// window.
+#[derive(Debug)]
+pub struct LogPiece {
+    /// The newest txn of the log that is not above where the piece begins; `None` when the log
+    /// begins later.
+    pub before: Option<Zxid>,
+    /// Bytes of the log above that place, this piece included, or a little more. Of a first piece
+    /// only.
+    pub bytes_above: u64,
+    entries: Vec<(Zxid, Range<usize>)>,
+    bytes: Vec<u8>,
+}
+
+impl LogPiece {
+    /// An empty one, behind this txn.
+    pub fn new(before: Option<Zxid>, bytes_above: u64) -> LogPiece {
+        LogPiece { before, bytes_above, entries: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Adds a txn.
+    pub fn push(&mut self, zxid: Zxid, txn: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(txn);
+        self.entries.push((zxid, start..self.bytes.len()));
+    }
+
+    /// Bytes of its txns.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Its txns.
+    pub fn txns(&self) -> impl Iterator<Item = (Zxid, &[u8])> {
+        self.entries.iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TXNS_MIN: usize = 500;
+    const BYTES_MAX: usize = 32 << 20;
+
+    fn behind(zxid: Zxid) -> History {
+        History::new(&Config::default(), zxid)
+    }
+
     #[test]
     fn the_window_moves_and_stays_contiguous() {
-        let mut history = History::new(Zxid::new(1, 4));
+        let mut history = behind(Zxid::new(1, 4));
         let txn = vec![7u8; 40_000];
         for counter in 5..3000 {
             history.push(Zxid::new(1, counter), &txn);
@@ -139,7 +201,7 @@ mod tests {
     /// Goal: what a learner still has to hear stays while it is brought up, within a bound.
     #[test]
     fn what_stands_above_a_pin_stays() {
-        let mut history = History::new(Zxid::new(1, 4));
+        let mut history = behind(Zxid::new(1, 4));
         let txn = vec![7u8; 400_000];
         history.pin(Some(Zxid::new(1, 9)));
         for counter in 5..600 {
@@ -158,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_new_epoch_follows_any_counter() {
-        let mut history = History::new(Zxid::ZERO);
+        let mut history = behind(Zxid::ZERO);
         history.push(Zxid::new(1, 1), b"a");
         history.push(Zxid::new(3, 1), b"b");
         assert_eq!(history.at_or_below(Zxid::new(2, 9)), Some(Zxid::new(1, 1)));
@@ -170,7 +232,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "no txn between")]
     fn a_gap_stops_the_server() {
-        let mut history = History::new(Zxid::ZERO);
+        let mut history = behind(Zxid::ZERO);
         history.push(Zxid::new(1, 1), b"a");
         history.push(Zxid::new(1, 3), b"b");
     }

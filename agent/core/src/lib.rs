@@ -27,9 +27,10 @@ pub mod event;
 pub mod zab;
 pub mod replica;
 
-pub use config::{Config, EmptyDisk, EnsembleConfig};
+pub use config::{Config, EmptyDisk, EnsembleConfig, LocalSessions};
 pub use effect::{Effect, Effects};
 pub use event::Event;
+pub use history::LogPiece;
 pub use ids::{ConnId, Epochs, PeerId, Port};
 pub use load::{Loader, Recovered};
 pub use members::{Member, Members};

@@ -80,7 +80,8 @@ pub struct Loader {
     compare_from: Zxid,
     digest_enabled: bool,
     /// The newest txns, in an ensemble.
-    recent: Option<History>,
+    recent: History,
+    in_ensemble: bool,
     mismatches: Option<(Zxid, u64)>,
 }
 
@@ -100,7 +101,8 @@ impl Loader {
             replayed: 0,
             compare_from: Zxid::ZERO,
             digest_enabled: config.digest_enabled,
-            recent: config.ensemble.is_some().then(History::default),
+            in_ensemble: config.ensemble.is_some(),
+            recent: History::new(config, Zxid::ZERO),
             mismatches: None,
         }
     }
@@ -110,8 +112,8 @@ impl Loader {
         let mut config = Config { seed: self.seed, ..Config::default() };
         config.emulate_353_ttl = self.emulate_353;
         config.digest_enabled = self.digest_enabled;
-        let recent = self.recent.take().map(|_| History::default());
-        *self = Loader { recent, ..Loader::new(&config) };
+        let (recent, in_ensemble) = (self.recent.emptied(Zxid::ZERO), self.in_ensemble);
+        *self = Loader { recent, in_ensemble, ..Loader::new(&config) };
     }
 
     /// The next piece of one of our own snapshots.
@@ -169,7 +171,8 @@ impl Loader {
             return Err("the snapshot holds no root".to_owned());
         }
         self.tree.applied(zxid);
-        if let Some(recent) = &mut self.recent {
+        if self.in_ensemble {
+            let recent = &mut self.recent;
             recent.reset(zxid);
         }
         Ok(())
@@ -191,7 +194,8 @@ impl Loader {
         self.replay(&txn.header, &txn.body);
         self.tree.applied(zxid);
         self.replayed += 1;
-        if let Some(recent) = &mut self.recent {
+        if self.in_ensemble {
+            let recent = &mut self.recent;
             recent.push_replayed(zxid, bytes);
         }
         if let Some(digest) = txn.digest {
@@ -237,9 +241,9 @@ impl Loader {
         self.tree.restore_quotas();
         // A database that came by itself stands where its bringer says.
         let last = self.tree.last_zxid();
-        let recent = self.recent.filter(|recent| recent.last() == last);
+        let fits = self.in_ensemble && self.recent.last() == last;
         Recovered {
-            history: recent.unwrap_or_else(|| History::new(last)),
+            history: if fits { self.recent } else { self.recent.emptied(last) },
             tree: self.tree,
             sessions: self.sessions,
             epochs: Epochs::default(),

@@ -242,7 +242,8 @@ fn corrupt(part: &Part<'_>, offset: u64, last_good: Zxid, detail: String) -> Dis
     DiskError::Corrupt { path: part.path.to_owned(), offset, last_good, detail }
 }
 
-fn record_at<'w>(
+/// The record at an offset, if there is a good one.
+pub(super) fn record_at<'w>(
     window: &'w mut Window<'_>,
     part: &Part<'_>,
     offset: u64,

@@ -269,6 +269,11 @@ impl LogWriter {
         self.preparer.release(zxid);
     }
 
+    /// Bytes of the newest segment without records.
+    pub fn free_bytes(&self) -> u64 {
+        self.shared.free_bytes.load(Ordering::Acquire)
+    }
+
     /// What was done so far.
     pub fn stats(&self) -> LogStats {
         LogStats {

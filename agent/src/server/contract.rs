@@ -1,6 +1,6 @@
 //! What the loop needs of the core and of the disk.
 
-use zk_core::{Effects, Epochs, Event, Now, Recovered};
+use zk_core::{Effects, Epochs, Event, LogPiece, Now, PeerId, Recovered};
 use zk_wire::Zxid;
 
 use crate::admin::View;
@@ -25,6 +25,8 @@ pub enum DiskReport {
     EpochsSaved(Epochs),
     /// The state was loaded anew.
     Reloaded(Box<Recovered>),
+    /// Txns of the log for a learner, behind one; none when they cannot be read.
+    LogRead(PeerId, Zxid, Option<Box<LogPiece>>),
     /// Every txn up to and including this one is on disk.
     Durable(Zxid),
     /// Whether the log has room.
@@ -56,6 +58,9 @@ pub trait Disk {
     fn save_epochs(&mut self, epochs: Epochs);
     /// Cuts the log and loads the state anew. Waits for the disk, while nobody is served.
     fn reload(&mut self, cut: Option<Zxid>);
+    /// Reads txns of the log for a learner: behind one, up to another that is durable, about so many
+    /// bytes. Does not wait for the disk.
+    fn read_log(&mut self, peer: PeerId, after: Zxid, through: Zxid, bytes_max: usize);
     /// Takes a piece of it, the last one with `last`.
     fn snapshot_piece(&mut self, piece: &[u8], last: bool);
     /// Bytes of the running snapshot that may be handed over now.

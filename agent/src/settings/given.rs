@@ -151,6 +151,15 @@ impl Values {
         }
     }
 
+    /// A decimal number, or `default`.
+    pub fn decimal(&self, key: &str, default: f64) -> Result<f64, Refusal> {
+        let Some(text) = self.text(key) else { return Ok(default) };
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            _ => Err(self.refuse(key, "not a number", "give one such as 0.33".into())),
+        }
+    }
+
     /// A decimal number from 0 to 1, or `default`.
     pub fn fraction(&self, key: &str, default: f64) -> Result<f64, Refusal> {
         let Some(text) = self.text(key) else { return Ok(default) };

@@ -44,13 +44,13 @@ use Shape::{Decimal, Flag, Int, Switch, Text};
 
 const JVM: &str = "a matter of the Java virtual machine";
 const THREADS: &str = "one thread serves all clients; there are no pools to size";
-const HISTORY: &str = "learners catch up from a history in memory, or get the database";
+const HISTORY: &str =
+    "learners catch up from 500 txns and more in memory, from the log, or get the database";
 const OBSERVER_LOG: &str = "observers always keep a log";
 const NODELAY: &str = "no connection waits to fill a packet";
 const INTERVALS: &str = "messages and dials are repeated at intervals of our own";
 const OBSERVER_MASTER: &str = "observers connect to the leader";
 const ADDRESSES: &str = "several addresses of a server are always taken and tried";
-const LOCAL: &str = "all sessions are global";
 const ONE_SNAPSHOT: &str = "the database is sent to one learner at a time";
 const TRACKER: &str = "messages between servers are not tracked";
 const QUORUM_TLS: &str = "TLS between servers comes later";
@@ -94,7 +94,7 @@ pub const KEYS: &[Key] = &[
     key("snapSizeLimitInKb", Int, Honoured),
     key("txnLogSizeLimitInKb", Int, Moot(SEGMENTS_END)),
     key("commitLogCount", Int, Moot(HISTORY)),
-    key("snapshotSizeFactor", Decimal, Moot(HISTORY)),
+    key("snapshotSizeFactor", Decimal, Honoured),
     key("fsync.warningthresholdms", Int, Honoured),
     key("forceSync", Text, Honoured),
     key("flushDelay", Int, Moot(GROUP_COMMIT)),
@@ -198,8 +198,8 @@ pub const KEYS: &[Key] = &[
     key("multiAddress.enabled", Flag, Honoured),
     key("multiAddress.reachabilityCheckEnabled", Flag, Moot(ADDRESSES)),
     key("multiAddress.reachabilityCheckTimeoutMs", Int, Moot(ADDRESSES)),
-    key("localSessionsEnabled", Flag, Later(LOCAL)),
-    key("localSessionsUpgradingEnabled", Flag, Later(LOCAL)),
+    key("localSessionsEnabled", Flag, Honoured),
+    key("localSessionsUpgradingEnabled", Flag, Honoured),
     key("oraclePath", Text, Honoured),
     key("quorum.cnxn.threads.size", Int, Moot(THREADS)),
     key("leader.maxConcurrentSnapSyncs", Int, Moot(ONE_SNAPSHOT)),

@@ -12,7 +12,7 @@ use zk_agent::disk::record::{self, Kind};
 use zk_agent::disk::scan::{Part, scan_log};
 use zk_agent::disk::segment::{Header, RECORDS_START};
 use zk_core::bugs::{self, Bug};
-use zk_core::{Config, Epochs, Loader, Recovered};
+use zk_core::{Config, Epochs, Loader, LogPiece, PeerId, Recovered};
 use zk_wire::Zxid;
 
 use crate::rng::Rng;
@@ -62,6 +62,8 @@ pub enum Work {
     Publish(Saved, bool),
     /// Cut the log and load anew.
     Reload(Option<Zxid>),
+    /// Read txns for a learner: behind one, up to another.
+    Read(PeerId, Zxid, Zxid),
 }
 
 /// What it says when that is done.
@@ -75,6 +77,8 @@ pub enum Done {
     Taken(Zxid, bool),
     /// The state was loaded anew, behind a cut.
     Reloaded(Box<Recovered>, Option<Zxid>),
+    /// What was read, unless that failed.
+    Read(PeerId, Zxid, Option<LogPiece>),
 }
 
 /// A disk.
@@ -204,6 +208,7 @@ impl Disk {
             Work::Sync(_, zxid) => Some(Done::Durable(*zxid)),
             Work::Epochs(epochs) => Some(Done::Epochs(*epochs)),
             Work::Publish(saved, replaces) => Some(Done::Taken(saved.zxid, *replaces)),
+            Work::Read(peer, after, to) => Some(Done::Read(*peer, *after, self.read(*after, *to))),
             Work::Reload(_) => None,
         };
         let cut = if let Work::Reload(cut) = &work { *cut } else { None };
@@ -214,8 +219,21 @@ impl Disk {
         }))
     }
 
+    /// A few txns of the log; now and then it cannot be read.
+    fn read(&self, after: Zxid, through: Zxid) -> Option<LogPiece> {
+        const TXNS: usize = 3;
+        let above = self.log.partition_point(|logged| logged.zxid <= after);
+        let before = above.checked_sub(1).map(|at| self.log[at].zxid);
+        let mut piece = LogPiece::new(before, 0);
+        for logged in self.log[above..].iter().take_while(|l| l.zxid <= through).take(TXNS) {
+            piece.push(logged.zxid, &logged.txn);
+        }
+        (after.0 % 23 != 7).then_some(piece)
+    }
+
     fn take_effect(&mut self, work: Work) {
         match work {
+            Work::Read(..) => {}
             Work::Sync(count, _) => self.durable = self.durable.max(count),
             Work::Epochs(epochs) => self.epochs = epochs,
             Work::Publish(mut saved, replaces) => {

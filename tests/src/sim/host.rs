@@ -133,6 +133,7 @@ impl World {
                 Effect::Append { .. }
                 | Effect::SaveEpochs { .. }
                 | Effect::Reload { .. }
+                | Effect::ReadLog { .. }
                 | Effect::SnapshotBegin { .. }
                 | Effect::SnapshotAbandon
                 | Effect::SnapshotBytes { .. } => {
@@ -254,6 +255,10 @@ impl World {
                 self.flush(server);
                 let at = self.disk_ms(server);
                 self.servers[server].disk.push(at, Work::Reload(*cut));
+            }
+            Effect::ReadLog { peer, after, through, .. } => {
+                let at = self.disk_ms(server);
+                self.servers[server].disk.push(at, Work::Read(*peer, *after, *through));
             }
             Effect::SnapshotBegin { zxid, replaces } => {
                 self.flush(server);
@@ -389,6 +394,10 @@ impl World {
         match done {
             Done::Durable(zxid) => self.step(server, Event::Durable { zxid }),
             Done::Epochs(epochs) => self.step(server, Event::EpochsSaved { epochs }),
+            Done::Read(peer, after, piece) => {
+                self.tally.count("log read for a learner");
+                self.step(server, Event::LogRead { peer, after, piece: piece.as_ref() });
+            }
             Done::Taken(zxid, _) => self.step(server, Event::SnapshotTaken { zxid }),
             Done::Reloaded(recovered, _) => {
                 self.step(server, Event::Reloaded { recovered: &mut Some(recovered) });

@@ -152,7 +152,12 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
     if server >= plan.voters + plan.observers {
         members = list_of_joiner(&members, server);
     }
+    // In every third run learners are brought up from the log on disk, in the others from memory.
+    let from_log = seed.is_multiple_of(3);
     Config {
+        history_txns_min: if from_log { 4 } else { 500 },
+        history_bytes_max: if from_log { 0 } else { 32 << 20 },
+        log_sync_permille: from_log.then_some(0),
         session_tag: (server + 1) as u8,
         seed: seed ^ server as u64,
         tick_ms: 1000,

@@ -299,10 +299,13 @@ impl Replica {
         }
     }
 
-    /// Syncs whose proposals are applied now.
+    /// Syncs whose proposals are applied now, and learners who wait for the database.
     pub(super) fn on_applied(&mut self, now: Now, effects: &mut Effects) {
         if matches!(&self.ensemble, Some(us) if matches!(us.role, Role::Leading(_))) {
             self.confirm_syncs(now, effects);
+        }
+        if self.decides() {
+            self.feed_waiting(now, effects);
         }
     }
 
@@ -349,6 +352,8 @@ impl Replica {
     pub(super) fn on_leader_tick(&mut self, now: Now, effects: &mut Effects) {
         if self.leader().is_some_and(|leader| now.mono_ms >= leader.next_look_ms) {
             self.look_around(now, effects);
+            // A snapshot of our own may have been in the way.
+            self.feed_waiting(now, effects);
         }
         let logged = self.logged;
         let us = self.us();

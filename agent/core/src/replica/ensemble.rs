@@ -197,6 +197,8 @@ impl Replica {
             return;
         }
         us.role = Role::Looking;
+        self.await_read_only(now);
+        let us = self.us();
         if let Some(leader) = us.designated.take() {
             us.election.designate(leader, last);
             self.settled(now, leader, effects);
@@ -229,7 +231,7 @@ impl Replica {
     }
 
     /// Clients go elsewhere; what they asked for and is not applied is not theirs any more.
-    fn stop_serving(&mut self, effects: &mut Effects) {
+    pub(super) fn stop_serving(&mut self, effects: &mut Effects) {
         if std::mem::take(&mut self.serving) {
             effects.list.push(Effect::Serve { on: false });
         }
@@ -239,6 +241,8 @@ impl Replica {
         self.outstanding = Default::default();
         self.pending.forget_clients();
         self.sessions.disown();
+        self.forget_locals();
+        self.read_only.on = false;
     }
 
     fn carry(&mut self, now: Now, mut says: Vec<Say>, effects: &mut Effects) {
@@ -284,6 +288,7 @@ impl Replica {
 
     fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
         effects.log(Level::Info, format!("ensemble: elected leader={leader}"));
+        self.end_read_only(effects);
         self.us().links.forget_said();
         if leader == self.us().me {
             self.lead(now, effects);
@@ -418,7 +423,7 @@ impl Replica {
         }
         us.peers.remove(&peer);
         match &us.role {
-            Role::Leading(_) => self.on_learner_gone(peer, effects),
+            Role::Leading(_) => self.on_learner_gone(now, peer, effects),
             Role::Learning(learner) if learner.peer == peer => {
                 self.on_leader_gone(now, effects);
             }

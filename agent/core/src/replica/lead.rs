@@ -13,19 +13,16 @@ use crate::zab::kin;
 use crate::zab::leader::{Follower, Leader, Phase, Stage, SyncFrom};
 use crate::zab::packet::{self, PROTOCOL, Packet, kind};
 
-/// How a learner is brought to the leader's history.
-enum Way {
-    /// It is sent what it lacks, behind this zxid.
-    Diff(Zxid),
-    /// It cuts its log to this zxid and is sent what follows.
-    Trunc(Zxid),
-    /// It is sent the database.
-    Snap,
-}
-
 impl Replica {
     pub(super) fn leader(&mut self) -> Option<&mut Leader> {
         match &mut self.us().role {
+            Role::Leading(leader) => Some(leader),
+            _ => None,
+        }
+    }
+
+    pub(super) fn leading(&self) -> Option<&Leader> {
+        match &self.ensemble.as_ref()?.role {
             Role::Leading(leader) => Some(leader),
             _ => None,
         }
@@ -73,7 +70,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn on_learner_gone(&mut self, peer: PeerId, effects: &mut Effects) {
+    pub(super) fn on_learner_gone(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         if self.snapshot_to == Some(peer) {
             self.snapshot_to = None;
             self.tree.snapshot_abort();
@@ -83,7 +80,7 @@ impl Replica {
             leader.syncs.retain(|sync| sync.from != SyncFrom::Learner(peer));
         }
         self.pin_history();
-        self.feed_waiting(effects);
+        self.feed_waiting(now, effects);
     }
 
     /// Goes to the next phase when what this one waits for is there.
@@ -138,7 +135,7 @@ impl Replica {
                     Phase::Entering => {
                         leader.enter(Phase::Synchronizing, now.mono_ms, init_ms);
                         for peer in self.at_stage(Stage::Promised) {
-                            self.bring_up(peer, effects);
+                            self.bring_up(now, peer, effects);
                         }
                     }
                     phase => unreachable!("epochs were saved in {phase:?}"),
@@ -148,7 +145,7 @@ impl Replica {
         }
     }
 
-    fn at_stage(&mut self, stage: Stage) -> Vec<PeerId> {
+    pub(super) fn at_stage(&mut self, stage: Stage) -> Vec<PeerId> {
         let Some(leader) = self.leader() else { return Vec::new() };
         let at = leader.learners.iter().filter(|(_, follower)| follower.stage == stage);
         at.map(|(peer, _)| *peer).collect()
@@ -305,160 +302,10 @@ impl Replica {
             }
         }
         if leader.phase >= Phase::Synchronizing {
-            self.bring_up(peer, effects);
+            self.bring_up(now, peer, effects);
         }
         self.advance(now, effects);
         Ok(())
-    }
-
-    /// The zxid to which a learner is brought now. What a quorum has is history, even while this
-    /// server's own disk lags behind: no learner may be told to cut it off.
-    fn top(&mut self) -> Zxid {
-        let applied = bugs::on(Bug::CommittedCutOff);
-        match self.decides() {
-            true if applied => self.tree.last_zxid(),
-            true => self.committed,
-            false => self.logged,
-        }
-    }
-
-    fn way(&mut self, position: Zxid) -> Way {
-        let top = self.top();
-        if position == top {
-            return Way::Diff(top);
-        }
-        let fresh = position.counter() == 0;
-        if position > top {
-            let kept = fresh || bugs::on(Bug::TailKept);
-            return if kept { Way::Diff(position) } else { Way::Trunc(top) };
-        }
-        let us = self.ensemble.as_ref().expect("there is an ensemble");
-        if position < us.history.before() {
-            return Way::Snap;
-        }
-        let unapplied = self.pending.zxids().take_while(|zxid| *zxid <= top);
-        let applied = us.history.at_or_below(position);
-        let before = unapplied.clone().filter(|zxid| *zxid <= position).last().or(applied);
-        if before == Some(position) || fresh {
-            return Way::Diff(position);
-        }
-        let mut above = us.history.after(position).map(|(zxid, _)| zxid).chain(unapplied);
-        let next = above.find(|zxid| *zxid > position);
-        match (before, next) {
-            (Some(_), Some(_)) if bugs::on(Bug::TailKept) => Way::Diff(position),
-            (Some(before), Some(next)) if next.epoch() == position.epoch() => Way::Trunc(before),
-            // Nothing was written since the epoch of the learner's last txns: these are all it has
-            // too much.
-            (Some(before), None) if before.epoch() == position.epoch() => Way::Trunc(before),
-            _ => Way::Snap,
-        }
-    }
-
-    /// Sends a learner what it lacks, and the offer of the epoch.
-    fn bring_up(&mut self, peer: PeerId, effects: &mut Effects) {
-        let Some(position) = self.follower(peer).map(|follower| follower.position) else { return };
-        let top = self.top();
-        let (kind, zxid, from, method) = match self.way(position) {
-            Way::Diff(from) => (kind::DIFF, top.max(from), from, "DIFF"),
-            Way::Trunc(to) => (kind::TRUNC, to, to, "TRUNC"),
-            Way::Snap => return self.begin_sending(peer, effects),
-        };
-        let sid = self.follower(peer).map_or(-1, |follower| follower.sid);
-        let line = format!("ensemble: syncing server={sid} by={method} from={position} to={top}");
-        effects.log(Level::Info, line);
-        self.send_packet(peer, kind, zxid, None, effects);
-        self.offer(peer, from, effects);
-    }
-
-    /// Sends the history behind `from` and NEWLEADER.
-    fn offer(&mut self, peer: PeerId, from: Zxid, effects: &mut Effects) {
-        let mut top = self.top();
-        let sent = self.follower(peer).is_some_and(|f| f.stage == Stage::Snapshot);
-        let from = match sent {
-            true if bugs::on(Bug::Zk3104) => top,
-            true if bugs::on(Bug::TxnTwice) && from.counter() > 1 => Zxid(from.0 - 1),
-            _ => from,
-        };
-        let skipped = usize::from(bugs::on(Bug::Zk2846));
-        let start = effects.bytes.len();
-        let us = self.ensemble.as_ref().expect("there is an ensemble");
-        let Role::Leading(leader) = &us.role else { return };
-        let epoch = leader.epoch;
-        // While this leader serves, what is on its way follows behind UPTODATE.
-        let members = match leader.phase {
-            Phase::Serving => &us.known.committed,
-            _ => us.known.newest(),
-        };
-        let out = &mut effects.bytes;
-        let history = us.history.after(from).skip(skipped);
-        for (zxid, txn) in history.take_while(|(zxid, _)| *zxid <= top) {
-            packet::put_committed(zxid, txn, out);
-        }
-        for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > from && *zxid <= top) {
-            packet::put_committed(zxid, txn, out);
-        }
-        if bugs::on(Bug::Zk4394) && leader.phase == Phase::Serving {
-            // As Apache's leaders do, what is on its way goes before NEWLEADER.
-            for (zxid, txn) in self.pending.txns().filter(|(zxid, _)| *zxid > top.max(from)) {
-                packet::put(kind::PROPOSAL, zxid, Some(txn), out);
-            }
-            top = self.pending.zxids().last().unwrap_or(top).max(top);
-        }
-        packet::put(kind::NEWLEADER, base(epoch), Some(members.text.as_bytes()), out);
-        effects.send_peer(peer, start);
-        if let Some(follower) = self.follower(peer) {
-            follower.stage = Stage::Offered;
-            follower.position = top;
-        }
-        self.pin_history();
-    }
-
-    /// Sends the database, when no other snapshot is being taken; else when that is done.
-    fn begin_sending(&mut self, peer: PeerId, effects: &mut Effects) {
-        if self.tree.snapshot_runs() {
-            return;
-        }
-        self.snapshot_to = Some(peer);
-        let zxid = self.tree.last_zxid();
-        let Some(follower) = self.follower(peer) else { return };
-        follower.stage = Stage::Snapshot;
-        follower.position = zxid;
-        let line = format!("ensemble: syncing server={} by=SNAP to={zxid}", follower.sid);
-        effects.log(Level::Info, line);
-        self.send_packet(peer, kind::SNAP, zxid, None, effects);
-        let start = effects.bytes.len();
-        let sessions: Vec<(i64, i32)> = self.sessions.iter().collect();
-        self.tree.wire_begin(&sessions, &mut effects.bytes);
-        effects.send_peer(peer, start);
-        self.pin_history();
-    }
-
-    /// The network has taken what was sent: more of the database follows.
-    pub(super) fn on_peer_drained(&mut self, peer: PeerId, effects: &mut Effects) {
-        const SLICE_BYTES: usize = 64 << 10;
-        if self.snapshot_to != Some(peer) {
-            return;
-        }
-        let start = effects.bytes.len();
-        let last = self.tree.wire_slice(SLICE_BYTES, &mut effects.bytes);
-        effects.send_peer(peer, start);
-        if last {
-            self.snapshot_to = None;
-            let position = self.follower(peer).map(|follower| follower.position);
-            if let Some(position) = position {
-                self.offer(peer, position, effects);
-            }
-            self.feed_waiting(effects);
-        }
-    }
-
-    /// Whoever waits for the database is next.
-    fn feed_waiting(&mut self, effects: &mut Effects) {
-        if self.leader().is_some_and(|leader| leader.phase >= Phase::Synchronizing) {
-            for peer in self.at_stage(Stage::Promised) {
-                self.bring_up(peer, effects);
-            }
-        }
     }
 
     /// A learner has everything on disk.
@@ -512,53 +359,8 @@ impl Replica {
             return self.look(now, "the configuration has another leader", effects);
         }
         self.serving = true;
+        self.read_only.whole = true;
         effects.list.push(Effect::Serve { on: true });
-    }
-
-    /// Keeps what learners that are being brought up will hear next.
-    pub(super) fn pin_history(&mut self) {
-        let us = self.us();
-        let lowest = match &us.role {
-            Role::Leading(leader) => {
-                let stages = Stage::Snapshot..Stage::Serving;
-                let busy = leader.learners.values().filter(|f| stages.contains(&f.stage));
-                busy.map(|f| f.position).min()
-            }
-            _ => None,
-        };
-        us.history.pin(lowest);
-    }
-
-    /// A learner serves from now on: it hears what came meanwhile, and everything that comes.
-    fn admit(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
-        let us = self.ensemble.as_ref().expect("there is an ensemble");
-        let Role::Leading(leader) = &us.role else { return };
-        let Some(follower) = leader.learners.get(&peer) else { return };
-        let (position, observer) = (follower.position, follower.observer);
-        if position < us.history.before() {
-            return self.drop_peer(now, peer, "it took too long to catch up", effects);
-        }
-        let start = effects.bytes.len();
-        let out = &mut effects.bytes;
-        packet::put(kind::UPTODATE, Zxid::NONE, None, out);
-        let (me, committed) = (us.me, self.committed);
-        let applied = us.history.after(position);
-        for (zxid, txn) in applied.chain(self.pending.txns().filter(|(zxid, _)| *zxid > position)) {
-            match (observer, zxid <= committed) {
-                (true, true) => packet::put_inform(zxid, txn, me, out),
-                (true, false) => {}
-                (false, true) => packet::put_both(zxid, txn, me, out),
-                (false, false) => packet::put(kind::PROPOSAL, zxid, Some(txn), out),
-            }
-        }
-        effects.send_peer(peer, start);
-        if let Some(follower) = self.follower(peer) {
-            follower.stage = Stage::Serving;
-            let (sid, acked) = (follower.sid, follower.acked);
-            let line = format!("ensemble: serving server={sid} observer={observer} from={acked}");
-            effects.log(Level::Info, line);
-        }
-        self.pin_history();
     }
 }
 

@@ -10,7 +10,6 @@ use super::ensemble::{Role, Taken, Wants};
 use super::lead::base;
 use crate::bugs::{self, Bug};
 use crate::effect::{Effect, Effects, Level};
-use crate::history::History;
 use crate::ids::{Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::time::Now;
@@ -295,7 +294,7 @@ impl Replica {
     fn install(&mut self, now: Now, recovered: Recovered) {
         let last = recovered.tree.last_zxid();
         self.tree = recovered.tree;
-        let window = Some(recovered.history).filter(|history| history.last() == last);
+        let fits = recovered.history.last() == last;
         self.pending = Default::default();
         self.outstanding = Default::default();
         self.cache = Default::default();
@@ -303,7 +302,8 @@ impl Replica {
         self.history.clear();
         self.logged = last;
         self.committed = last;
-        self.us().history = window.unwrap_or_else(|| History::new(last));
+        let found = recovered.history;
+        self.us().history = if fits { found } else { found.emptied(last) };
         self.show_members(now);
     }
 
@@ -334,6 +334,7 @@ impl Replica {
                 self.abort_snapshot(effects);
                 self.install(now, recovered);
                 self.wants_database = false;
+                self.read_only.whole = false;
                 self.durable = zxid;
                 if let Some(learner) = self.learner() {
                     learner.committed = zxid;
@@ -528,6 +529,7 @@ impl Replica {
         self.committed = self.committed.max(history_end);
         self.apply_ready(now, effects);
         self.serving = true;
+        self.read_only.whole = true;
         self.sessions.restart();
         self.sessions.collect_touches();
         let zxid = self.tree.last_zxid();

@@ -5,12 +5,17 @@
 //! only then is it answered. A read is answered from the tree, in the order of its session.
 
 mod apply;
+mod bring_up;
 mod broadcast;
 mod client;
+mod connect;
 mod ensemble;
 mod follow;
+mod from_log;
 mod lead;
 mod learn;
+mod local;
+mod read_only;
 mod reconfig;
 mod status;
 mod throttle;
@@ -18,7 +23,13 @@ mod upkeep;
 mod warm;
 mod write;
 #[cfg(test)]
+mod catch_up_tests;
+#[cfg(test)]
 mod room;
+#[cfg(test)]
+mod local_tests;
+#[cfg(test)]
+mod read_only_tests;
 #[cfg(test)]
 mod reconfig_tests;
 #[cfg(test)]
@@ -26,7 +37,7 @@ mod tests;
 #[cfg(test)]
 mod throttle_tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use zk_wire::Zxid;
 
@@ -41,7 +52,7 @@ use crate::load::Recovered;
 use crate::pending::PendingQueue;
 use crate::request::Outstanding;
 use crate::request::read::ChildrenCache;
-use crate::session::SessionTable;
+use crate::session::{LocalSessions, SessionTable};
 use crate::time::Now;
 use crate::tree::{DataTree, WatchTable};
 
@@ -64,6 +75,10 @@ pub struct Replica {
     stalled: VecDeque<throttle::Stalled>,
     watches: WatchTable,
     sessions: SessionTable,
+    /// The sessions that only this server knows.
+    locals: LocalSessions,
+    /// Sessions whose end was asked for before this server had seen their beginning applied.
+    closed_early: BTreeSet<i64>,
     conns: Vec<Option<Conn>>,
     conn_count: usize,
     serial: u64,
@@ -78,6 +93,7 @@ pub struct Replica {
     ensemble: Option<Box<ensemble::Ensemble>>,
     /// Clients are served.
     serving: bool,
+    read_only: read_only::ReadOnly,
     /// Epochs are being written down.
     saving: bool,
     /// The state is being loaded anew.
@@ -123,7 +139,7 @@ impl Replica {
             }
         }
         let logged = tree.last_zxid();
-        let config_alone = config.ensemble.is_none();
+        let (config_alone, tick_ms) = (config.ensemble.is_none(), config.tick_ms);
         let found = (recovered.epochs, recovered.history);
         let ensemble = config
             .ensemble
@@ -139,6 +155,8 @@ impl Replica {
             pending: PendingQueue::default(),
             stalled: VecDeque::new(),
             sessions,
+            locals: LocalSessions::new(tick_ms, now),
+            closed_early: BTreeSet::new(),
             conns: Vec::new(),
             conn_count: 0,
             serial: 0,
@@ -147,6 +165,7 @@ impl Replica {
             committed: logged,
             serving: config_alone,
             ensemble,
+            read_only: read_only::ReadOnly::new(),
             saving: false,
             reloading: false,
             snapshot_to: None,
@@ -171,6 +190,7 @@ impl Replica {
     /// Same state and same event give the same effects: no clock, socket, disk or chance in here.
     pub fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
         self.sessions.advance(now);
+        self.locals.table.advance(now);
         match event {
             Event::ClientRequest { conn, frame } => self.on_frame(now, conn, frame, effects),
             Event::Durable { zxid } => self.on_durable(now, zxid, effects),
@@ -199,6 +219,7 @@ impl Replica {
         assert!(!idle || self.outstanding.is_empty(), "changes are under way without a txn");
         assert!(!idle || applied == self.logged, "nothing is under way and txns are missing");
         assert!(!idle || self.stalled.is_empty(), "nothing is under way and requests wait for it");
+        assert!(!(self.serving && self.read_only.on), "clients are served in two ways");
     }
 
     fn conn(&mut self, conn: ConnId) -> Option<&mut Conn> {
@@ -245,8 +266,11 @@ impl Replica {
             Event::PeerAccepted { peer, port } => self.on_peer_accepted(peer, port, effects),
             Event::PeerConnected { peer } => self.on_peer_connected(now, peer, effects),
             Event::PeerBytes { peer, bytes } => self.on_peer_bytes(now, peer, bytes, effects),
-            Event::PeerDrained { peer } => self.on_peer_drained(peer, effects),
+            Event::PeerDrained { peer } => self.on_peer_drained(now, peer, effects),
             Event::PeerClosed { peer } => self.on_peer_closed(now, peer, effects),
+            Event::LogRead { peer, after, piece } => {
+                self.on_log_read(now, peer, after, piece, effects);
+            }
             Event::EpochsSaved { epochs } => self.on_epochs_saved(now, epochs, effects),
             Event::Reloaded { recovered } => {
                 let recovered = recovered.take().expect("a reload brings a state");

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use zk_wire::connect::ConnectRequest;
+use zk_wire::connect::{ConnectRequest, ConnectResponse};
 use zk_wire::header::{ReplyHeader, RequestHeader};
 use zk_wire::jute::Reader;
 use zk_wire::request::{ReconfigRequest, encode_create};
@@ -13,6 +13,7 @@ use zk_wire::{Acl, Code, Op, Zxid, frame};
 use crate::config::{Config, EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects};
 use crate::event::Event;
+use crate::history::LogPiece;
 use crate::ids::{ConnId, Epochs, PeerId, Port};
 use crate::load::{Loader, Recovered};
 use crate::members::{Members, Sid};
@@ -36,10 +37,12 @@ pub(super) struct Node {
     pub replica: Option<Replica>,
     pub config: Config,
     pub epochs: Epochs,
-    log: Vec<(Zxid, Vec<u8>)>,
+    pub log: Vec<(Zxid, Vec<u8>)>,
     /// A database that was received, and the zxid it stands at.
-    base: Option<(Zxid, Vec<Vec<u8>>)>,
+    pub base: Option<(Zxid, Vec<Vec<u8>>)>,
     writing: Option<(Zxid, bool, Vec<Vec<u8>>)>,
+    /// Behind this txn the log cannot be read.
+    pub log_damaged_behind: Zxid,
     pub serves: bool,
     opened: bool,
     /// The handshake was answered.
@@ -47,6 +50,8 @@ pub(super) struct Node {
     xid: i32,
     /// Xids and codes of what its client was answered.
     pub answers: BTreeMap<i32, Code>,
+    /// Further clients.
+    pub guests: BTreeMap<ConnId, Guest>,
     pub lines: Vec<String>,
 }
 
@@ -67,6 +72,18 @@ impl Node {
         recovered
     }
 
+    /// The next txns of the log, unless it cannot be read.
+    fn read_log(&self, after: Zxid, through: Zxid) -> Option<LogPiece> {
+        let below = self.log.iter().rfind(|(zxid, _)| *zxid <= after);
+        let above = self.log.iter().filter(|(zxid, _)| *zxid > after && *zxid <= through);
+        let bytes_above = above.clone().map(|(_, txn)| txn.len() as u64).sum();
+        let mut piece = LogPiece::new(below.map(|(zxid, _)| *zxid), bytes_above);
+        for (zxid, txn) in above.take(3) {
+            piece.push(*zxid, txn);
+        }
+        (after < self.log_damaged_behind).then_some(piece)
+    }
+
     /// The snapshot is on disk.
     fn publish(&mut self) -> Zxid {
         let (zxid, replaces, pieces) = self.writing.take().expect("a snapshot is written");
@@ -78,12 +95,37 @@ impl Node {
     }
 }
 
+/// A client beside the one that every server has.
+#[derive(Debug, Default)]
+pub(super) struct Guest {
+    /// The answer to its handshake.
+    pub greeted: Option<ConnectResponse>,
+    /// The answers to its requests.
+    pub replies: Vec<ReplyHeader>,
+    /// The server has closed its connection.
+    pub closed: bool,
+}
+
+impl Guest {
+    fn hear(&mut self, mut frames: &[u8]) {
+        while let frame::Cut::Frame { length } = frame::cut(frames, usize::MAX) {
+            let mut reader = Reader::new(&frames[4..4 + length]);
+            match self.greeted {
+                None => self.greeted = Some(ConnectResponse::decode(&mut reader).unwrap()),
+                Some(_) => self.replies.push(ReplyHeader::decode(&mut reader).unwrap()),
+            }
+            frames = &frames[4 + length..];
+        }
+    }
+}
+
 /// What a server's own disk and clients have to say.
 enum Done {
     Epochs(Epochs),
     Slice,
     Taken(Zxid),
     Closed(ConnId),
+    Read(PeerId, Zxid, Option<LogPiece>),
     Reloaded,
 }
 
@@ -94,9 +136,13 @@ pub(super) struct Room {
     mail: VecDeque<(Sid, Mail)>,
     links: BTreeMap<(Sid, PeerId), (Sid, PeerId)>,
     next_accepted: u64,
+    /// Whose disks have nothing durable for now.
+    pub slow: BTreeSet<Sid>,
     /// Who gets no mail for now, and what waits for them.
     pub held: BTreeSet<Sid>,
     waiting: Vec<(Sid, Mail)>,
+    /// What is particular to the settings of its servers.
+    change: Box<dyn Fn(&mut Config)>,
 }
 
 /// The line of a server in its usual place.
@@ -113,14 +159,21 @@ pub(super) fn voters(sids: &[Sid]) -> Members {
 impl Room {
     /// These servers, which know each other and have elected a leader.
     pub fn of(sids: &[Sid]) -> Room {
+        Room::with(sids, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub fn with(sids: &[Sid], change: impl Fn(&mut Config) + 'static) -> Room {
         let mut room = Room {
             nodes: BTreeMap::new(),
             now: Now { mono_ms: 1, wall_ms: 1_700_000_000_000 },
             mail: VecDeque::new(),
             links: BTreeMap::new(),
             next_accepted: PeerId::ACCEPTED,
+            slow: BTreeSet::new(),
             held: BTreeSet::new(),
             waiting: Vec::new(),
+            change: Box::new(change),
         };
         for sid in sids {
             room.enter(*sid, voters(sids));
@@ -141,7 +194,7 @@ impl Room {
             settle_ms: 25,
             empty_disk: EmptyDisk::Votes,
         };
-        let config = Config {
+        let mut config = Config {
             session_tag: sid as u8,
             tick_ms: 1_000,
             reconfig_enabled: true,
@@ -149,6 +202,7 @@ impl Room {
             ensemble: Some(ensemble),
             ..Config::default()
         };
+        (self.change)(&mut config);
         let node = Node {
             replica: None,
             config,
@@ -156,11 +210,13 @@ impl Room {
             log: Vec::new(),
             base: None,
             writing: None,
+            log_damaged_behind: Zxid(i64::MAX),
             serves: false,
             opened: false,
             connected: false,
             xid: 0,
             answers: BTreeMap::new(),
+            guests: BTreeMap::new(),
             lines: Vec::new(),
         };
         self.nodes.insert(sid, node);
@@ -196,6 +252,7 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         node.replica = None;
         (node.serves, node.opened, node.connected) = (false, false, false);
+        node.guests.clear();
         node.writing = None;
         self.mail.retain(|(to, _)| *to != sid);
         self.waiting.retain(|(to, _)| *to != sid);
@@ -227,6 +284,10 @@ impl Room {
                 Done::Epochs(epochs) => self.step(sid, Event::EpochsSaved { epochs }),
                 Done::Slice => self.step(sid, Event::SnapshotSlice { bytes_max: usize::MAX }),
                 Done::Taken(zxid) => self.step(sid, Event::SnapshotTaken { zxid }),
+                Done::Read(peer, after, piece) => {
+                    let piece = piece.as_ref();
+                    self.step(sid, Event::LogRead { peer, after, piece });
+                }
                 Done::Closed(conn) => self.step(sid, Event::ClientClosed { conn }),
                 Done::Reloaded => {
                     let mut recovered = Some(Box::new(self.nodes[&sid].recover()));
@@ -234,8 +295,16 @@ impl Room {
                 }
             }
         }
+        self.sync_disk(sid);
+    }
+
+    /// Makes a log durable, unless its disk is slow.
+    fn sync_disk(&mut self, sid: Sid) {
         let node = self.nodes.get_mut(&sid).unwrap();
         let newest = node.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        if self.slow.contains(&sid) {
+            return;
+        }
         if node.replica.as_ref().is_some_and(|replica| replica.durable < newest) {
             self.step(sid, Event::Durable { zxid: newest });
         }
@@ -245,6 +314,9 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         match effect {
             Effect::Append { zxid, txn } => node.log.push((zxid, bytes[txn].to_vec())),
+            Effect::Send { conn, frames } if conn != CONN => {
+                node.guests.entry(conn).or_default().hear(&bytes[frames]);
+            }
             Effect::Send { frames, .. } => {
                 let mut rest = &bytes[frames];
                 while let frame::Cut::Frame { length } = frame::cut(rest, usize::MAX) {
@@ -257,6 +329,10 @@ impl Room {
                     node.connected = true;
                     rest = &rest[4 + length..];
                 }
+            }
+            Effect::Close { conn } if conn != CONN => {
+                node.guests.entry(conn).or_default().closed = true;
+                done.push_back(Done::Closed(conn));
             }
             Effect::Close { conn } => {
                 (node.opened, node.connected) = (false, false);
@@ -273,6 +349,9 @@ impl Room {
             }
             Effect::MembersInForce { members, kept } if kept => {
                 node.config.ensemble.as_mut().unwrap().members = *members;
+            }
+            Effect::ReadLog { peer, after, through, .. } => {
+                done.push_back(Done::Read(peer, after, node.read_log(after, through)));
             }
             Effect::Reload { cut } => {
                 node.log.retain(|(zxid, _)| cut.is_none_or(|cut| *zxid <= cut));
@@ -364,6 +443,13 @@ impl Room {
         self.deliver();
     }
 
+    /// A slow disk has done what it was asked for.
+    pub fn hurry(&mut self, sid: Sid) {
+        self.slow.remove(&sid);
+        self.sync_disk(sid);
+        self.deliver();
+    }
+
     /// What is held never arrives.
     pub fn lose_held(&mut self) {
         self.waiting.clear();
@@ -386,7 +472,9 @@ impl Room {
     }
 
     fn is_due(&self, node: &Node) -> bool {
-        node.replica.as_ref().is_some_and(|r| r.deadline(self.now) <= self.now.mono_ms)
+        // As the loop does, every server wakes once a second.
+        let wakes = self.now.mono_ms % 1_000 < 5;
+        node.replica.as_ref().is_some_and(|r| wakes || r.deadline(self.now) <= self.now.mono_ms)
     }
 
     /// Who leads and serves, in the newest epoch.
@@ -422,6 +510,24 @@ impl Room {
         self.step(sid, Event::ClientRequest { conn: CONN, frame: &bytes });
         self.deliver();
         xid
+    }
+
+    /// A further client of a server says hello.
+    pub fn greet(&mut self, sid: Sid, conn: ConnId, request: &ConnectRequest<'_>) {
+        self.nodes.get_mut(&sid).unwrap().guests.insert(conn, Guest::default());
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.step(sid, Event::ClientOpened { conn, peer });
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        self.step(sid, Event::ClientRequest { conn, frame: &bytes });
+    }
+
+    /// A further client asks for something.
+    pub fn send(&mut self, sid: Sid, conn: ConnId, xid: i32, op: Op, body: &[u8]) {
+        let mut bytes = Vec::new();
+        RequestHeader { xid, op }.encode(&mut bytes);
+        bytes.extend_from_slice(body);
+        self.step(sid, Event::ClientRequest { conn, frame: &bytes });
     }
 
     /// A create; its xid.

@@ -80,6 +80,10 @@ impl Replica {
         if self.snapshot.not_before_ms > i64::MIN {
             others = others.min(self.snapshot.not_before_ms);
         }
+        if let Some(due_ms) = self.locals.table.next_due_ms() {
+            others = others.min(now.mono_ms + due_ms);
+        }
+        others = others.min(self.read_only.due_ms.unwrap_or(i64::MAX));
         // The rest is the leader's, and waits for room on its disk.
         if !self.disk_has_room || !self.decides() {
             return others;
@@ -96,6 +100,8 @@ impl Replica {
 
     pub(super) fn on_tick(&mut self, now: Now, effects: &mut Effects) {
         self.on_ensemble_tick(now, effects);
+        self.look_read_only(now, effects);
+        self.expire_locals(effects);
         if self.disk_has_room && self.decides() {
             let expired = self.sessions.expired();
             for session in expired {

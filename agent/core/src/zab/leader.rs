@@ -43,6 +43,8 @@ pub enum Stage {
     Asked,
     /// It has promised, or has the epoch already; it is brought up to date next.
     Promised,
+    /// The log on disk is read for it, and sent.
+    Reading,
     /// The database is being sent.
     Snapshot,
     /// It was sent everything and NEWLEADER.
@@ -73,6 +75,21 @@ pub enum SyncFrom {
     Client(crate::ids::ConnId, u64),
 }
 
+/// How the log on disk is read for a learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It is not, so far.
+    Possible,
+    /// The log cannot be used, or would be longer than the database.
+    Useless,
+    /// The first piece is being read; it says how the learner is brought up.
+    First,
+    /// A further piece is being read.
+    Next,
+    /// The network takes a piece.
+    Sending,
+}
+
 /// A learner's connection as its leader sees it.
 #[derive(Clone, Debug)]
 pub struct Follower {
@@ -86,6 +103,8 @@ pub struct Follower {
     pub kin: bool,
     /// Last zxid that it told, or through which it has been sent the history.
     pub position: Zxid,
+    /// How the log on disk is read for it.
+    pub reading: Reading,
     /// It has everything up to this on disk.
     pub acked: Zxid,
     /// Leader's tick by which it must have been heard.
@@ -107,6 +126,7 @@ impl Follower {
             observer: false,
             kin: false,
             position: Zxid::NONE,
+            reading: Reading::Possible,
             acked: Zxid::NONE,
             tick_due,
             pings: VecDeque::new(),
@@ -147,6 +167,8 @@ pub struct Leader {
     pub round: u64,
     /// Syncs that wait.
     pub syncs: VecDeque<Sync>,
+    /// The log on disk cannot be read behind this txn.
+    pub unreadable: Zxid,
 }
 
 impl Leader {
@@ -170,6 +192,7 @@ impl Leader {
             phase_due_ms: now_ms + phase_ms.min(ALONE_MS),
             round: 0,
             syncs: VecDeque::new(),
+            unreadable: Zxid::NONE,
         };
         leader.report(me, accepted);
         leader

@@ -177,7 +177,7 @@ impl Monitor {
                 Ok(false)
             }
             Done::Epochs(_) => self.i01_epochs_never_decrease(server, disk).map(|()| false),
-            Done::Taken(_, false) => Ok(false),
+            Done::Taken(_, false) | Done::Read(..) => Ok(false),
             Done::Taken(zxid, true) => {
                 let known = &mut self.servers[server];
                 known.received = *zxid;
