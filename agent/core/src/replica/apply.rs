@@ -87,7 +87,7 @@ impl Replica {
         }
         self.remember_digest(zxid);
         let opens = matches!(txn.body, Body::CreateSession(_));
-        if opens && self.upgraded(txn.header.session) {
+        if opens && self.upgraded(txn.header.session, effects) {
             // Nobody asked for it by itself.
         } else if entry.op == Op::CREATE_SESSION {
             if let (Some((id, serial)), Some(slot)) =

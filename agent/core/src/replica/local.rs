@@ -167,14 +167,20 @@ impl Replica {
     }
 
     /// A createSession is applied. True when it made a local session of this server the ensemble's.
-    pub(super) fn upgraded(&mut self, session: i64) -> bool {
+    pub(super) fn upgraded(&mut self, session: i64, effects: &mut Effects) -> bool {
         let Some(client) = self.locals.end_upgrade(session) else { return false };
         let slot = self.sessions.slot(session).expect("it was created just now");
         if let Some((id, conn)) = self.asker(Some(client)) {
             assert_eq!(conn.keeper, Keeper::Upgrading, "session {session:#x} on {id:?}");
             conn.keeper = Keeper::All;
             conn.slot = slot;
-            self.sessions.find_mut(session).expect("it has a slot").owner = Some(id);
+            let found = self.sessions.find_mut(session).expect("it has a slot");
+            if found.owner.is_some() || found.learner.is_some() {
+                // Its client came back over another connection meanwhile.
+                self.close(id, effects);
+            } else {
+                found.owner = Some(id);
+            }
         }
         true
     }

@@ -9,6 +9,7 @@ use zk_wire::{Acl, Code, Op, Zxid};
 use super::room::Room;
 use crate::config::LocalSessions;
 use crate::event::Event;
+use crate::hash::Rng;
 use crate::ids::ConnId;
 use crate::members::Sid;
 
@@ -300,4 +301,151 @@ fn a_leader_knows_its_own() {
     assert!(leader.tolerates(i64::MIN) && !leader.tolerates(3 << 56));
     let room = three(LocalSessions::Off);
     assert!(!room.nodes[&3].replica.as_ref().unwrap().tolerates(1 << 56));
+}
+
+/// What clients do by chance, and what they must find.
+struct Crowd {
+    room: Room,
+    rng: Rng,
+    next_conn: u32,
+    /// Server, connection and xids of creates of ephemerals, with their paths.
+    asked: Vec<(Sid, ConnId, i32, String)>,
+    sessions: Vec<ConnectResponse>,
+    conns: Vec<(Sid, ConnId)>,
+}
+
+impl Crowd {
+    fn one<T: Clone>(&mut self, of: impl Fn(&Crowd) -> &Vec<T>) -> Option<T> {
+        let count = of(self).len() as u64;
+        let at = self.rng.below(count) as usize;
+        of(self).get(at).cloned()
+    }
+
+    fn greet(&mut self, sid: Sid, session: Option<&ConnectResponse>) {
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.room.greet(sid, conn, &hello(session));
+        self.conns.push((sid, conn));
+        if let Some(greeted) = &self.room.nodes[&sid].guests[&conn].greeted
+            && session.is_none()
+        {
+            self.sessions.push(greeted.clone());
+        }
+    }
+
+    /// Some requests in one go, perhaps with an end behind them.
+    fn ask(&mut self, number: i32) {
+        let Some((sid, conn)) = self.one(|crowd| &crowd.conns) else { return };
+        for xid in 1..=1 + self.rng.below(3) as i32 {
+            let flags = self.rng.below(2) as i32;
+            let path = format!("/n{number}-{xid}");
+            let xid = number * 10 + xid;
+            self.room.send(sid, conn, xid, Op::CREATE, &create(&path, flags));
+            if flags == 1 {
+                self.asked.push((sid, conn, xid, path));
+            }
+        }
+        if self.rng.below(8) == 0 {
+            self.room.send(sid, conn, number * 10, Op::CLOSE_SESSION, &[]);
+        }
+    }
+
+    fn step(&mut self, number: i32) {
+        let sid = 1 + self.rng.below(3) as Sid;
+        let runs = self.room.nodes[&sid].replica.is_some();
+        match self.rng.below(20) {
+            0..=2 if runs => self.greet(sid, None),
+            3..=4 if runs => {
+                let session = self.one(|crowd| &crowd.sessions);
+                self.greet(sid, session.as_ref());
+            }
+            5..=10 => self.ask(number),
+            11 => {
+                if let Some((sid, conn)) = self.one(|crowd| &crowd.conns) {
+                    self.room.step(sid, Event::ClientClosed { conn });
+                }
+            }
+            12 if runs => {
+                self.room.crash(sid);
+                self.conns.retain(|(at, _)| *at != sid);
+            }
+            13..=14 if !runs => self.room.start(sid),
+            15 => drop(self.room.held.insert(sid)),
+            16 => self.room.release(sid),
+            17 => self.room.pass(self.rng.below(3_000) as i64),
+            _ => self.room.deliver(),
+        }
+    }
+
+    /// Who was told that he has an ephemeral has one, where he was told, unless his session ended.
+    fn look(&mut self) {
+        assert_owned(&self.room);
+        for (sid, conn, xid, path) in std::mem::take(&mut self.asked) {
+            let node = &self.room.nodes[&sid];
+            let Some(guest) = node.guests.get(&conn) else { continue };
+            let Some(reply) = guest.replies.iter().find(|reply| reply.xid == xid) else {
+                self.asked.push((sid, conn, xid, path));
+                continue;
+            };
+            let session = guest.greeted.as_ref().expect("it was answered").session_id;
+            let replica = node.replica.as_ref().expect("its guests are there");
+            let owned =
+                replica.tree().find(&path).map(|at| replica.tree().stat(at).ephemeral_owner);
+            assert!(
+                reply.code != Code::OK || owned == Some(session) || !replica.knows_session(session),
+                "{path} of {session:#x} belongs to {owned:?}: {}",
+                self.room.story()
+            );
+        }
+    }
+}
+
+#[test]
+fn upgrades_by_chance_leave_no_ephemeral_without_a_session() {
+    let mut upgraded = 0;
+    for seed in 1..=100 {
+        let room = three(LocalSessions::Upgraded);
+        let mut crowd = Crowd {
+            room,
+            rng: Rng::new(seed),
+            next_conn: 1,
+            asked: Vec::new(),
+            sessions: Vec::new(),
+            conns: Vec::new(),
+        };
+        println!("seed {seed}");
+        for number in 1..=120 {
+            crowd.step(number);
+            crowd.look();
+        }
+        let Crowd { mut room, conns, .. } = crowd;
+        for sid in 1..=3 {
+            room.release(sid);
+            if room.nodes[&sid].replica.is_none() {
+                room.start(sid);
+            }
+            let count = |line: &&String| line.contains("session: upgrading");
+            upgraded += room.nodes[&sid].lines.iter().filter(count).count();
+        }
+        // Everybody goes: nothing is left of them but what stays.
+        room.pass(20_000);
+        for (sid, conn) in conns {
+            room.step(sid, Event::ClientClosed { conn });
+        }
+        for node in room.nodes.values() {
+            assert!(node.serves, "{}", room.story());
+        }
+        room.pass(25_000);
+        let xid = room.create(1, "/last");
+        assert_eq!(room.answer(1, xid), Some(Code::OK), "{}", room.story());
+        for sid in 1..=3 {
+            let replica = room.nodes[&sid].replica.as_ref().unwrap();
+            assert_eq!(replica.sessions().count(), 0, "{}", room.story());
+            // The one that has just written, and is not upgraded for that.
+            assert_eq!(locals(&room, sid), usize::from(sid == 1), "{}", room.story());
+            assert_eq!(replica.ephemerals(), [], "{}", room.story());
+            assert_eq!(zxid(&room, sid), zxid(&room, 1), "{}", room.story());
+        }
+    }
+    assert!(upgraded > 200, "{upgraded} were upgraded");
 }

@@ -220,6 +220,8 @@ impl Replica {
         assert!(!idle || applied == self.logged, "nothing is under way and txns are missing");
         assert!(!idle || self.stalled.is_empty(), "nothing is under way and requests wait for it");
         assert!(!(self.serving && self.read_only.on), "clients are served in two ways");
+        let kept = self.serving || self.read_only.on || self.locals.table.is_empty();
+        assert!(kept, "nobody is served and local sessions are kept");
     }
 
     fn conn(&mut self, conn: ConnId) -> Option<&mut Conn> {

@@ -49,9 +49,11 @@ fn is_write(op: Op) -> bool {
 }
 
 impl Replica {
-    /// Begins to look for a leader.
+    /// Begins to look for a leader, or begins anew with other voters.
     pub(super) fn await_read_only(&mut self, now: Now) {
-        self.read_only.due_ms = self.config.read_only_after_ms.map(|ms| now.mono_ms + ms);
+        if !self.read_only.on {
+            self.read_only.due_ms = self.config.read_only_after_ms.map(|ms| now.mono_ms + ms);
+        }
     }
 
     /// Looks whether a leader was looked for long enough.

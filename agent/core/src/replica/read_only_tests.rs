@@ -6,6 +6,7 @@ use zk_wire::{Code, Op};
 use super::Standing;
 use super::room::Room;
 use crate::config::LocalSessions;
+use crate::event::Event;
 use crate::ids::ConnId;
 
 const ANN: ConnId = ConnId(1);
@@ -80,6 +81,33 @@ fn it_begins_after_a_while_and_ends_with_the_election() {
         greet(&mut room, BEN, (ann.session_id, &ann.password), Some(true));
         let refused = greeted(&room, BEN).expect("an answer");
         assert_eq!((refused.session_id, refused.read_only), (0, Some(false)));
+    }
+}
+
+#[test]
+fn a_database_that_came_in_part_is_shown_to_nobody() {
+    let mut room = alone(LocalSessions::On);
+    room.nodes.get_mut(&1).unwrap().replica.as_mut().unwrap().read_only.whole = false;
+    room.pass(5_000);
+    assert_eq!(standing(&room), Standing::Apart, "{}", room.story());
+    room.start(2);
+    room.pass(3_000);
+    assert!(room.leader().is_some(), "{}", room.story());
+    room.crash(2);
+    room.pass(3_500);
+    assert_eq!(standing(&room), Standing::ReadOnly, "it was whole in between: {}", room.story());
+}
+
+#[test]
+fn a_server_that_stops_serves_nobody_read_only() {
+    for after_ms in [500, 2_500] {
+        let mut room = alone(LocalSessions::On);
+        room.pass(after_ms);
+        room.step(1, Event::Stopping);
+        room.step(1, Event::Stopped);
+        assert_eq!(standing(&room), Standing::Apart, "{}", room.story());
+        room.pass(5_000);
+        assert_eq!(standing(&room), Standing::Apart, "{}", room.story());
     }
 }
 

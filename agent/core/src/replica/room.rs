@@ -437,9 +437,12 @@ impl Room {
     pub fn release(&mut self, sid: Sid) {
         self.held.remove(&sid);
         let waiting = std::mem::take(&mut self.waiting);
-        let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(to, _)| *to == sid);
+        // Before what is on its way since.
+        let (mut now, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(to, _)| *to == sid);
         self.waiting = later;
-        self.mail.extend(now);
+        now.extend(std::mem::take(&mut self.mail));
+        self.mail = now.into();
         self.deliver();
     }
 

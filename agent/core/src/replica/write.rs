@@ -131,7 +131,9 @@ impl Replica {
         let undecodable = asked.clone();
         let no_ephemerals = kept_out;
         let asker = Asker { client, session, xid: header.xid, ids: &ids, no_ephemerals, asked };
-        let refused = self.session_error(session, None);
+        // Who ends a session need not have it.
+        let ends = header.op == Op::CLOSE_SESSION;
+        let refused = if ends { None } else { self.session_error(session, None) };
         let made = match refused {
             _ if header.op == Op::RECONFIG => {
                 self.write_reconfig(now, asker, reader, refused, effects)
@@ -150,7 +152,7 @@ impl Replica {
             return self.refuse(now, id, header, Code::MARSHALLING_ERROR, effects);
         }
         conn.waiting.push_back(Waiting::Write);
-        if header.op == Op::CLOSE_SESSION {
+        if ends {
             self.closes(session);
         }
     }
