@@ -136,7 +136,7 @@ impl Server {
             match effect {
                 Effect::Append { zxid, txn } => self.disk.append(*zxid, bytes[txn.clone()].into()),
                 Effect::SaveEpochs { epochs } => self.disk.push(0, Work::Epochs(*epochs)),
-                Effect::ReadLog { peer, after, through, bytes_max } => {
+                Effect::ReadLog { peer, after, through, .. } => {
                     self.disk.push(0, Work::Read(*peer, *after, *through));
                 }
                 Effect::Reload { cut } => self.disk.push(0, Work::Reload(*cut)),
