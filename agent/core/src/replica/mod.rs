@@ -16,6 +16,7 @@ mod learn;
 mod reconfig;
 mod status;
 mod throttle;
+mod turn;
 mod upkeep;
 mod warm;
 mod write;
@@ -29,6 +30,8 @@ mod reconfig_tests;
 mod tests;
 #[cfg(test)]
 mod throttle_tests;
+#[cfg(test)]
+mod turn_tests;
 
 use std::collections::VecDeque;
 
