@@ -202,9 +202,14 @@ impl<C: Core, D: Disk> Server<C, D> {
     fn poll(&mut self, events: &mut Events) -> io::Result<()> {
         let wait_ms = self.wait_ms();
         self.due_ms = self.now.mono_ms + wait_ms;
-        match self.parts.poll.poll(events, Some(Duration::from_millis(wait_ms as u64))) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => events.clear(),
-            other => other?,
+        let polled = self.parts.poll.poll(events, Some(Duration::from_millis(wait_ms as u64)));
+        // As when the process was stopped: nobody was heard yet.
+        let interrupted =
+            polled.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
+        if interrupted {
+            events.clear();
+        } else {
+            polled?;
         }
         self.now = clock::now();
         if self.now.mono_ms > self.due_ms + STALL_MS {
@@ -224,7 +229,8 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Token(token) => self.parts.clients.on_event((token - CLIENTS) as u32, event),
             }
         }
-        if events.is_empty() && self.parts.clients.ready_count() == 0 && !self.peers_have_work() {
+        let quiet = self.parts.clients.ready_count() == 0 && !self.peers_have_work();
+        if events.is_empty() && !interrupted && quiet {
             self.stall_turns = 0;
         }
         Ok(())

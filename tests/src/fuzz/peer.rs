@@ -116,6 +116,9 @@ impl Server {
                 Some(Done::Reloaded(recovered, _)) => {
                     self.step(Event::Reloaded { recovered: &mut Some(recovered) });
                 }
+                Some(Done::Read(peer, after, piece)) => {
+                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
+                }
                 None if self.replica.snapshot_runs() => {
                     self.step(Event::SnapshotSlice { bytes_max: 10_000 });
                 }
@@ -133,6 +136,9 @@ impl Server {
             match effect {
                 Effect::Append { zxid, txn } => self.disk.append(*zxid, bytes[txn.clone()].into()),
                 Effect::SaveEpochs { epochs } => self.disk.push(0, Work::Epochs(*epochs)),
+                Effect::ReadLog { peer, after, through, .. } => {
+                    self.disk.push(0, Work::Read(*peer, *after, *through));
+                }
                 Effect::Reload { cut } => self.disk.push(0, Work::Reload(*cut)),
                 Effect::SnapshotBegin { zxid, replaces } => {
                     self.disk.begin_snapshot(*zxid, *replaces);

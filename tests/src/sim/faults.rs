@@ -103,7 +103,7 @@ impl World {
                 self.note(|| format!("S{} clock jumps by {ms}", server + 1));
             }
             Fault::Wipe => return self.wipe(server),
-            Fault::Reconfig => return self.reconfigure(),
+            Fault::Reconfig => return self.change_members(),
             _ => return,
         }
         self.tally.count(fault.name());
@@ -132,7 +132,7 @@ impl World {
     }
 
     /// A client asks for another configuration. Counted when one comes into force.
-    fn reconfigure(&mut self) {
+    fn change_members(&mut self) {
         let able = |client: &super::client::Client| {
             client.mirror.is_none() && client.phase == Phase::Open && !client.closes()
         };

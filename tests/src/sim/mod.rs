@@ -198,7 +198,8 @@ impl World {
             next_conn: 0,
             paused_until_ms: 0,
             held: VecDeque::new(),
-            restart_at_ms: Some(1),
+            // Who comes later without a reconfig is started by hand.
+            restart_at_ms: (plan.reconfigs || number < plan.servers() - plan.spares).then_some(1),
             boots: 0,
             wall_ms: 1_700_000_000_000,
             due_ms: i64::MAX,

@@ -69,6 +69,25 @@ impl World {
         found(self).expect("looked at just now").1
     }
 
+    /// Asks for another configuration: lines of servers that join, ids of those that leave. Does not
+    /// wait for the answer.
+    pub fn reconfigure(&mut self, client: usize, joining: &[String], leaving: &str) {
+        self.ask(client, Request::Reconfig(joining.join(","), leaving.to_owned()));
+    }
+
+    /// The voters of the newest configuration that came into force anywhere.
+    pub fn voters(&self) -> Vec<usize> {
+        self.monitor.newest_members().voters().map(|sid| sid as usize - 1).collect()
+    }
+
+    /// The settings of a server that is down name so many voters from now on.
+    pub fn give_list(&mut self, server: usize, voters: usize) {
+        assert!(self.servers[server].replica.is_none(), "S{} is not down", server + 1);
+        let plan = Plan { voters, ..self.plan.clone() };
+        let ensemble = self.servers[server].config.ensemble.as_mut();
+        ensemble.expect("it is in an ensemble").members = super::members(&plan);
+    }
+
     /// Servers that follow, ascending.
     pub fn followers(&mut self) -> Vec<usize> {
         let leader = self.leader();
@@ -78,6 +97,12 @@ impl World {
     /// Whether a server serves.
     pub fn serves(&self, server: usize) -> bool {
         self.servers[server].serving
+    }
+
+    /// Whether a server's process runs, or will start by itself.
+    pub fn is_up(&self, server: usize) -> bool {
+        let server = &self.servers[server];
+        server.replica.is_some() || server.restart_at_ms.is_some()
     }
 
     /// The newest txn that is durable on a server.

@@ -122,9 +122,7 @@ impl Stage {
         }
         effects.clear();
         self.effects = effects;
-        if self.disk.wants_sync() {
-            self.disk.sync(0);
-        }
+        self.flush();
         while let Some(done) = self.disk.finish(&self.config) {
             match done {
                 Done::Durable(zxid) => self.step(Event::Durable { zxid }),
@@ -133,6 +131,9 @@ impl Stage {
                 Done::Reloaded(loaded, _) => {
                     self.step(Event::Reloaded { recovered: &mut Some(loaded) });
                 }
+                Done::Read(peer, after, piece) => {
+                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
+                }
             }
         }
         while self.replica.as_ref().is_some_and(Replica::snapshot_runs) {
@@ -140,19 +141,25 @@ impl Stage {
         }
     }
 
+    fn flush(&mut self) {
+        if self.disk.wants_sync() {
+            self.disk.sync(0);
+        }
+    }
+
     fn carry_out(&mut self, effect: &Effect, bytes: &[u8]) {
         match effect {
             Effect::Append { zxid, txn } => self.disk.append(*zxid, Rc::from(&bytes[txn.clone()])),
             Effect::SaveEpochs { epochs } => {
-                self.disk.sync(0);
+                self.flush();
                 self.disk.push(0, Work::Epochs(*epochs));
             }
             Effect::Reload { cut } => {
-                self.disk.sync(0);
+                self.flush();
                 self.disk.push(0, Work::Reload(*cut));
             }
             Effect::SnapshotBegin { zxid, replaces } => {
-                self.disk.sync(0);
+                self.flush();
                 self.disk.begin_snapshot(*zxid, *replaces);
             }
             Effect::SnapshotAbandon => self.disk.abandon_snapshot(),
@@ -326,15 +333,21 @@ impl Stage {
         leader
     }
 
-    /// The server, which must be the one with the largest id, is elected by the others.
-    pub fn is_elected(&mut self) {
-        let last = self.disk.durable_last();
+    /// The server, which must be the one with the largest id, is elected by the others. Gives the
+    /// connections over which they vote.
+    pub fn is_elected(&mut self) -> Vec<PeerId> {
+        let links: Vec<PeerId> = (1..self.me).map(|sid| self.vote_link(sid)).collect();
+        self.elect(&links, 1);
+        links
+    }
+
+    /// All others vote for the server, in this round.
+    pub fn elect(&mut self, links: &[PeerId], round: i64) {
         let epoch = self.disk.epochs().current;
-        let vote = Vote { leader: self.me, zxid: last, round: 1, epoch };
-        for sid in 1..self.me {
-            let link = self.vote_link(sid);
-            self.vote(link, State::Looking, vote, usize::MAX);
-        }
+        // Who has led stands at the beginning of its epoch.
+        let zxid = self.disk.durable_last().max(Zxid::new(epoch as i32, 0));
+        let vote = Vote { leader: self.me, zxid, round, epoch };
+        links.iter().for_each(|link| self.vote(*link, State::Looking, vote, usize::MAX));
         self.pass(300);
     }
 

@@ -226,6 +226,40 @@ fn b13_zookeeper_1732() {
     world.conclude();
 }
 
+/// Goal: an ensemble grows from three to four by new settings and a rolling restart, without a
+/// reconfig, and loses nothing on the way.
+#[test]
+fn b14_zookeeper_3829() {
+    let mut world = World::scripted_with(|plan| plan.spares = 1);
+    let leader = world.leader();
+    world.attach(0, leader);
+    world.fill(0, "n", 3);
+    world.give_list(3, 4);
+    // The new one first: who knows of four wants three of them to follow. The leader last.
+    world.restart(3);
+    world.all_serve();
+    let leader = world.leader();
+    for server in (0..3).filter(|server| *server != leader).chain([leader]) {
+        world.stop(server, Loss::Process);
+        world.give_list(server, 4);
+        world.restart(server);
+        world.all_serve();
+        let at = world.leader();
+        world.attach(0, at);
+        world.fill(0, &format!("r{server}-"), 2);
+    }
+    assert!((0..4).all(|server| world.has(server, "/n2") && world.has(server, "/r0-1")));
+    // Two of four are no quorum any more.
+    let leader = world.leader();
+    let others: Vec<usize> = (0..4).filter(|server| *server != leader).collect();
+    others[..2].iter().for_each(|server| world.stop(*server, Loss::Process));
+    world.create(0, "/never", 0);
+    world.pass(5_000);
+    assert!(!world.has(leader, "/never"));
+    others[..2].iter().for_each(|server| world.restart(*server));
+    world.conclude();
+}
+
 /// Goal: a server that ends between a database on disk and the epoch on disk starts, and recovers.
 #[test]
 fn b17_snap_without_its_epoch() {

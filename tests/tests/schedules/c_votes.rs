@@ -1,10 +1,11 @@
 //! The election port under bad luck: who dials, who is silent, and what comes late.
 
 use zk_core::zab::election::{State, Vote};
+use zk_core::zab::packet::kind;
 use zk_core::{Epochs, Port};
 use zk_tests::sim::World;
 use zk_tests::sim::disk::Loss;
-use zk_tests::sim::stage::Stage;
+use zk_tests::sim::stage::{Stage, create_txn, learner_info};
 use zk_wire::jute::Reader;
 use zk_wire::{Writer, Zxid};
 
@@ -109,6 +110,32 @@ fn c18_the_own_id_calls() {
     let twin = stage.connect(Port::Election);
     stage.send(twin, &Stage::initial(2));
     assert!(stage.is_closed(twin));
+}
+
+/// Goal: a voter that has promised a newer epoch than its leader's, with nobody left to hold it to
+/// that, is not kept out for ever: the leader gives way once, and the next epoch is above the promise.
+#[test]
+fn c21_a_voter_has_promised_more() {
+    let one = Epochs { accepted: 1, current: 1 };
+    let log = [(Zxid::new(1, 1), create_txn(Zxid::new(1, 1), "/n", None))];
+    let mut stage = Stage::with_log(3, 3, one, &log);
+    let links = stage.is_elected();
+    let follower = stage.follower(Zxid::new(1, 1), one, &learner_info(1, 20));
+    stage.say(follower, kind::ACK, Zxid::new(2, 0), None);
+    assert!(stage.serves);
+    // Who has no vote changes nothing.
+    let stranger = stage.connect(Port::Quorum);
+    stage.say(stranger, kind::OBSERVERINFO, Zxid::new(9, 0), Some(&learner_info(8, 20)));
+    assert!(stage.serves);
+    let voter = stage.connect(Port::Quorum);
+    stage.say(voter, kind::FOLLOWERINFO, Zxid::new(7, 0), Some(&learner_info(2, 20)));
+    assert!(!stage.serves, "{:?}", stage.lines);
+    stage.elect(&links, 9);
+    let peer = stage.connect(Port::Quorum);
+    let accepted = Zxid::new(2, 0);
+    stage.say(peer, kind::FOLLOWERINFO, accepted, Some(&learner_info(1, 20)));
+    let told = stage.kinds(peer);
+    assert_eq!(told, [(kind::LEADERINFO, Zxid::new(8, 0))], "{:?}", stage.lines);
 }
 
 /// Goal: notifications of rounds that are over change nothing, however often they come and in

@@ -10,4 +10,5 @@ mod b_regressions;
 mod c_elections;
 mod c_votes;
 mod d_broadcast;
+mod e_reconfig;
 mod f_versions;

@@ -52,6 +52,8 @@ pub(super) struct Ensemble {
     /// Who leads next by the word of the last leader; then nobody is elected.
     pub designated: Option<Sid>,
     pub epochs: Epochs,
+    /// The newest epoch that a voter had promised when it came to this server as its leader.
+    pub heard_epoch: i64,
     empty_disk: EmptyDisk,
     /// It stops: nothing new is begun.
     pub stops: bool,
@@ -83,6 +85,7 @@ impl Ensemble {
             known: Known { committed, proposed },
             designated: None,
             epochs,
+            heard_epoch: 0,
             empty_disk: config.empty_disk,
             stops: false,
             role: Role::Flushing,

@@ -45,7 +45,8 @@ impl Replica {
         let own_last = self.logged;
         let us = self.us();
         let own = (us.epochs.current, own_last);
-        let leader = Leader::new(us.me, us.epochs.accepted, own, now.mono_ms, us.init_ms);
+        let accepted = us.epochs.accepted.max(us.heard_epoch);
+        let leader = Leader::new(us.me, accepted, own, now.mono_ms, us.init_ms);
         us.role = Role::Leading(Box::new(leader));
         if bugs::on(Bug::Zk4837) && !self.tree.snapshot_runs() {
             self.begin_snapshot_of(false, effects);
@@ -252,6 +253,13 @@ impl Replica {
         let observer = packet.kind == kind::OBSERVERINFO;
         let voter = us.known.electorate().is_voter(sid) || bugs::on(Bug::Zk2959);
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
+        let accepted = packet.zxid.epoch();
+        if voter && leader.phase == Phase::Serving && accepted > leader.epoch {
+            // It can follow nobody below its promise, and would stay out until the next election.
+            us.heard_epoch = us.heard_epoch.max(accepted);
+            self.look(now, "a voter has promised a newer epoch", effects);
+            return Ok(());
+        }
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
@@ -259,7 +267,7 @@ impl Replica {
             follower.stage = Stage::Known;
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.
-        leader.report(if voter { sid } else { -1 }, packet.zxid.epoch());
+        leader.report(if voter { sid } else { -1 }, accepted);
         if leader.phase >= Phase::EpochAck {
             self.ask(peer, effects);
         }

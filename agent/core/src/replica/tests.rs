@@ -173,7 +173,23 @@ fn a_session_that_is_silent_expires_with_its_ephemerals() {
     assert!(driver.replica.tree().find("/e").is_none());
 }
 
-/// Goal: a session takes with it what is its own when it ends, and nothing that took its place.
+/// Goal: a session ends in time though nothing else happens. Method: time passes from deadline to
+/// deadline.
+#[test]
+fn a_silent_session_expires_on_an_idle_server() {
+    let config = Config::default();
+    let tick_ms = i64::from(config.tick_ms);
+    let mut driver = Driver::new(config);
+    driver.connect(0);
+    let begun_ms = driver.now.mono_ms;
+    while driver.closed.is_empty() {
+        driver.now.mono_ms = driver.replica.deadline(driver.now).max(driver.now.mono_ms + 1);
+        driver.step(Event::Tick);
+    }
+    let took_ms = driver.now.mono_ms - begun_ms;
+    assert!((10_000..=10_000 + tick_ms).contains(&took_ms), "{took_ms} ms");
+}
+
 /// Goal: who was answered may count on its session for its timeout from then on. Method: a session
 /// expires, and asks again before its end is on disk.
 #[test]
@@ -196,6 +212,7 @@ fn a_session_that_expires_is_not_answered_any_more() {
     assert_eq!(driver.closed, [ConnId(1)]);
 }
 
+/// Goal: a session takes with it what is its own when it ends, and nothing that took its place.
 #[test]
 fn a_session_takes_nothing_with_it_that_is_not_its_own() {
     let mut driver = Driver::new(Config::default());

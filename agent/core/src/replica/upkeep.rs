@@ -80,7 +80,11 @@ impl Replica {
         if self.snapshot.not_before_ms > i64::MIN {
             others = others.min(self.snapshot.not_before_ms);
         }
-        if let Some(due_ms) = self.locals.table.next_due_ms() {
+        let locals = &self.locals.table;
+        for due_ms in [self.sessions.reading_due_ms(), locals.reading_due_ms()] {
+            others = others.min(due_ms.unwrap_or(i64::MAX));
+        }
+        if let Some(due_ms) = locals.next_due_ms() {
             others = others.min(now.mono_ms + due_ms);
         }
         others = others.min(self.read_only.due_ms.unwrap_or(i64::MAX));
