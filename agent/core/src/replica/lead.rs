@@ -260,12 +260,8 @@ impl Replica {
         let voter = us.known.electorate().is_voter(sid) || bugs::on(Bug::Zk2959);
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
         let accepted = packet.zxid.epoch();
-        if voter && leader.phase == Phase::Serving && accepted > leader.epoch {
-            // It can follow nobody below its promise, and would stay out until the next election.
-            us.heard_epoch = us.heard_epoch.max(accepted);
-            self.look(now, "a voter has promised a newer epoch", effects);
-            return Ok(());
-        }
+        let serves = leader.phase == Phase::Serving && leader.turn.is_none();
+        let above = voter && serves && accepted > leader.epoch;
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
@@ -275,6 +271,14 @@ impl Replica {
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.
         leader.report(if voter { sid } else { -1 }, accepted);
+        if above && !self.begin_turn(now, accepted + 1, effects) {
+            // It can follow nobody below its promise, and would stay out until the next election.
+            let us = self.us();
+            us.heard_epoch = us.heard_epoch.max(accepted);
+            self.look(now, "a voter has promised a newer epoch", effects);
+            return Ok(());
+        }
+        let Some(leader) = self.leader() else { return Ok(()) };
         if leader.phase >= Phase::EpochAck {
             self.ask(peer, effects);
         }
