@@ -35,8 +35,7 @@ impl World {
         };
         let (epochs, last) = (recovered.epochs, recovered.tree.last_zxid());
         let state = &self.servers[server];
-        let version = state.config.ensemble.as_ref().map_or(0, |own| own.members.version);
-        let held = self.monitor.on_start(server, version, &recovered, &state.disk);
+        let held = self.monitor.on_start(server, &state.config, &recovered, &state.disk);
         self.hold(held);
         self.note(|| format!("S{} starts {epochs:?} {last}", server + 1));
         let state = &mut self.servers[server];
@@ -157,6 +156,9 @@ impl World {
                 }
                 Effect::Log { line, .. } => {
                     self.note(|| format!("S{} {line}", server + 1));
+                    if line.contains("leading epoch=") && line.contains("took_ms=") {
+                        self.tally.count("next epoch of a leader");
+                    }
                     let held = self.monitor.on_log(server, line);
                     self.hold(held);
                 }

@@ -186,26 +186,4 @@ impl Monitor {
             _ => Ok(()),
         }
     }
-
-    /// 22: what is loaded from disk holds no multi in part: its last txn is one that was proposed,
-    /// whole, and each znode's versions and zxids fit together.
-    pub(super) fn i22_versions_never_decrease(&self, server: usize, recovered: &Recovered) -> Held {
-        let (tree, last) = (&recovered.tree, recovered.tree.last_zxid());
-        let mut wrong = None;
-        tree.walk(|path, number| {
-            let stat = tree.node(number).persisted();
-            let newest = stat.czxid.max(stat.mzxid).max(stat.pzxid);
-            let fits = stat.mzxid >= stat.czxid && stat.pzxid >= stat.czxid && newest <= last.0;
-            if !fits || stat.version < 0 || stat.cversion < 0 {
-                wrong.get_or_insert_with(|| format!("{path}: {stat:?}"));
-            }
-        });
-        match wrong.filter(|text| !text.starts_with("/zookeeper")) {
-            Some(text) => {
-                let text = format!("{}: at {last}: {text}", name(server));
-                Err(broken("i22_versions_never_decrease", text))
-            }
-            None => Ok(()),
-        }
-    }
 }

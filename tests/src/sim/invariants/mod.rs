@@ -6,13 +6,14 @@
 //! which everything must come together.
 
 mod history;
+mod replay;
 mod served;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use zk_core::{Epochs, Members, Port, Recovered, Replica};
+use zk_core::{Config, Epochs, Members, Port, Recovered, Replica};
 use zk_wire::Zxid;
 
 use super::disk::{Disk, Done};
@@ -115,20 +116,21 @@ impl Monitor {
         }
     }
 
-    /// A server has read its disk. `version`: of the configuration in its settings, which is the one
-    /// that was in force unless it had no place in that.
+    /// A server has read its disk. The configuration of its settings is the one that was in force
+    /// there, unless it had no place in that.
     pub fn on_start(
         &mut self,
         server: usize,
-        version: i64,
+        config: &Config,
         recovered: &Recovered,
         disk: &Disk,
     ) -> Held {
+        let version = config.ensemble.as_ref().map_or(0, |own| own.members.version);
         self.servers[server].version = version;
         self.i01_epochs_never_decrease(server, disk)?;
         self.i20_a_received_database_stays(server, recovered.tree.last_zxid())?;
         self.i21_restart_equivalence(server, recovered)?;
-        self.i22_versions_never_decrease(server, recovered)
+        self.i22_versions_never_decrease(server, disk, config)
     }
 
     /// A server's process has ended.
