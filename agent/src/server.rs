@@ -46,6 +46,8 @@ const POLL_MS_MAX: i64 = 1000;
 const STALL_MS: i64 = 500;
 /// Turns after a stall in which clients are heard before time passes for the core.
 const STALL_TURNS_MAX: u32 = 256;
+/// Clients that are answered before other servers are told of anything.
+const REPLIES_FIRST_MAX: usize = 4;
 /// Bytes handed to the log and not yet on disk above which clients are not read.
 const LOG_QUEUED_BYTES_MAX: usize = 64 << 20;
 /// Bytes of effects after which they are carried out within a client's batch.
@@ -191,6 +193,11 @@ impl<C: Core, D: Disk> Server<C, D> {
         self.slice_snapshot();
         self.parts.disk.submit();
         self.appended = false;
+        // For a few replies somebody waits more than the others do for a COMMIT; many would keep
+        // proposals back.
+        if self.parts.clients.dirty_count() <= REPLIES_FIRST_MAX {
+            self.parts.clients.flush_dirty();
+        }
         self.flush_peers();
         self.parts.clients.flush_dirty();
         self.parts.systemd.after_turn(self.now.mono_ms);

@@ -14,6 +14,7 @@ use zk_core::Config;
 use crate::admin::Facts;
 use crate::audit::AuditLog;
 use crate::dynamic::DynamicFiles;
+use crate::net::resolver::Resolver;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Listener, Peers, peers};
 use crate::report;
@@ -138,7 +139,7 @@ fn assemble<C: Core, D: Disk>(
         None => None,
     };
     check_directories(&settings)?;
-    let members = membership(&settings)?;
+    let members = membership(&settings, Arc::clone(&waker))?;
     let systemd = Systemd::from_environment();
     let (core, disk) = recover(Recovery {
         settings: &settings,
@@ -175,7 +176,7 @@ fn assemble<C: Core, D: Disk>(
 }
 
 /// An ensemble that may be reconfigured is written down beside the file of the settings.
-fn membership(settings: &Settings) -> Result<Option<Membership>, Failure> {
+fn membership(settings: &Settings, waker: Arc<Waker>) -> Result<Option<Membership>, Failure> {
     let Some(ensemble) = &settings.core.ensemble else { return Ok(None) };
     let mut files = None;
     if let Some(file) = settings.file.as_ref().filter(|_| settings.core.reconfig_enabled) {
@@ -191,7 +192,7 @@ fn membership(settings: &Settings) -> Result<Option<Membership>, Failure> {
         }
         files = Some(beside);
     }
-    Ok(Some(Membership::new(ensemble.me, files, settings.backlog)))
+    Ok(Some(Membership::new(ensemble.me, files, settings.backlog, Resolver::new(waker))))
 }
 
 fn listen_to_peers(

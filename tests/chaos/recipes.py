@@ -20,14 +20,15 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import (
     BadVersionError, ConnectionClosedError, ConnectionLoss, KazooException, NoNodeError,
     OperationTimeoutError, RolledBackError, RuntimeInconsistency, SessionExpiredError,
+    SystemZookeeperError,
 )
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.recipe.cache import TreeCache
 
 ROOT = "/kazoo"
-# The answer is not known.
+# The answer is not known; or it is that the disk is full, for now.
 LOST = (ConnectionLoss, SessionExpiredError, ConnectionClosedError, OperationTimeoutError,
-        KazooTimeoutError)
+        KazooTimeoutError, SystemZookeeperError)
 TIMEOUT_S = 6.0
 # How long what must come by itself may take once nothing is wrong any more.
 SETTLE_S = 60.0

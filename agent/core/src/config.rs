@@ -72,6 +72,8 @@ pub struct Config {
     /// Bytes of log, in thousandths of the database, up to which a learner is brought up from the
     /// log on disk (`snapshotSizeFactor`); 0 for any number, `None` for never.
     pub log_sync_permille: Option<u32>,
+    /// Txns of an epoch above which a leader begins the next one.
+    pub epoch_txns_max: u32,
     /// The ensemble; `None` for a server that is alone.
     pub ensemble: Option<EnsembleConfig>,
     /// What becomes of new sessions (`localSessionsEnabled`, `localSessionsUpgradingEnabled`).
@@ -114,6 +116,7 @@ impl Default for Config {
             container_never_used_ms: 300_000,
             snapshot_txns: 100_000,
             snapshot_log_bytes: 4 << 30,
+            epoch_txns_max: 0xff00_0000,
             history_txns_min: 500,
             history_bytes_max: 32 << 20,
             log_sync_permille: Some(330),

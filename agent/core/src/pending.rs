@@ -114,6 +114,14 @@ impl PendingQueue {
         }
     }
 
+    /// Drops the txns above this one: they were never logged.
+    pub fn truncate(&mut self, zxid: Zxid) {
+        while self.entries.back().is_some_and(|entry| entry.zxid > zxid) {
+            let entry = self.entries.pop_back().expect("there is one");
+            self.bytes.truncate(entry.bytes.start);
+        }
+    }
+
     /// Takes the oldest txn if its zxid is at most this.
     pub fn pop_through(&mut self, zxid: Zxid) -> Option<Pending> {
         if self.entries.front()?.zxid > zxid {

@@ -22,6 +22,7 @@ pub mod batch;
 pub mod throttle;
 pub mod conn;
 pub mod listen;
+pub mod resolver;
 pub mod peers;
 pub mod clients;
 

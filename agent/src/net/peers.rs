@@ -5,10 +5,10 @@
 //! could not be made, and nothing is told of it afterwards. Nobody here waits: names are looked up
 //! on threads, everything else the kernel does at once or not at all.
 
+mod dial;
 mod link;
 mod moved;
 mod output;
-mod resolver;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, Read};
@@ -16,16 +16,15 @@ use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr};
 use std::sync::Arc;
 
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token, Waker};
 use zk_core::{PeerId, Port};
 
 use crate::net::Listener;
 use crate::net::conn::reset_on_close;
+use crate::net::resolver::{self, Resolver};
 use crate::settings::PeerSettings;
 use link::{Link, Phase};
 use moved::Moves;
-use resolver::Resolver;
 
 /// The first of the peers' tokens; clients have the ones below.
 pub const TOKENS: usize = 1 << 40;
@@ -78,7 +77,7 @@ pub struct Peers {
     next_accepted: u64,
     /// Somebody was refused because there are too many; said once.
     full: bool,
-    resolver: Resolver,
+    resolver: Resolver<PeerId>,
     connect_ms: i64,
     keepalive: bool,
     told: VecDeque<Told>,
@@ -197,7 +196,7 @@ impl Peers {
         }
         let peer = PeerId(((at - LISTENERS_MAX) as u64).rotate_right(1));
         let Some(link) = self.links.get_mut(&peer) else { return };
-        if matches!(link.phase, Phase::Connecting(_)) {
+        if link.phase == Phase::Dialing {
             return self.look_if_connected(peer);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -251,73 +250,6 @@ impl Peers {
         self.told.push_back(Told::Closed(peer));
     }
 
-    /// Connects to a server: its names are looked up, then its addresses tried one by one.
-    pub fn dial(&mut self, peer: PeerId, names: Vec<(String, u16)>, port: Port, now_ms: i64) {
-        let due_ms = now_ms + self.connect_ms;
-        self.links.insert(peer, Link::dialed(port, due_ms));
-        self.be_back(due_ms);
-        if let Some(addresses) = resolver::literals(&names) {
-            self.connect(peer, addresses, now_ms);
-        } else if let Err(e) = self.resolver.ask(peer, names) {
-            log::error!("peers: resolver_failed error={e}");
-            self.drop_link(peer);
-        }
-    }
-
-    fn connect(&mut self, peer: PeerId, addresses: Vec<SocketAddr>, now_ms: i64) {
-        let Some(link) = self.links.get_mut(&peer) else { return };
-        if addresses.is_empty() {
-            log::debug!("peers: no_address peer={}", peer.0);
-        }
-        // What is left of the time is shared by the addresses.
-        let share_ms = (link.due_ms - now_ms) / addresses.len().max(1) as i64;
-        link.phase = Phase::Connecting(addresses.into());
-        link.due_ms = now_ms + share_ms.max(1);
-        let due_ms = link.due_ms;
-        self.be_back(due_ms);
-        self.try_next(peer);
-    }
-
-    /// Tries the next address, or gives up after the last one.
-    fn try_next(&mut self, peer: PeerId) {
-        loop {
-            let Some(link) = self.links.get_mut(&peer) else { return };
-            link.socket = None;
-            let Phase::Connecting(rest) = &mut link.phase else { return };
-            let Some(address) = rest.pop_front() else { return self.drop_link(peer) };
-            let Ok(mut socket) = TcpStream::connect(address) else { continue };
-            let both = Interest::READABLE | Interest::WRITABLE;
-            if self.registry.register(&mut socket, token_of(peer), both).is_ok() {
-                link.socket = Some(socket);
-                link.address = Some(address);
-                return;
-            }
-        }
-    }
-
-    fn look_if_connected(&mut self, peer: PeerId) {
-        let Some(link) = self.links.get_mut(&peer) else { return };
-        let Some(socket) = &link.socket else { return };
-        let there = match socket.take_error() {
-            Ok(None) => match (socket.peer_addr(), socket.local_addr()) {
-                // A port without a listener can be met by the dial itself.
-                (Ok(there), Ok(here)) => there != here,
-                (Err(e), _) if e.kind() == ErrorKind::NotConnected => return,
-                _ => false,
-            },
-            Ok(Some(_)) | Err(_) => false,
-        };
-        if !there {
-            return self.try_next(peer);
-        }
-        link.phase = Phase::Open;
-        link.due_ms = i64::MAX;
-        link.readable = true;
-        link.set_options(self.keepalive, self.connect_ms);
-        self.told.push_back(Told::Connected(peer));
-        self.make_ready(peer);
-    }
-
     /// Queues bytes for a peer; they leave at [`Peers::flush`].
     pub fn send(&mut self, peer: PeerId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&peer) else { return };
@@ -339,7 +271,7 @@ impl Peers {
     pub fn close(&mut self, peer: PeerId, now_ms: i64) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         match link.phase {
-            Phase::Resolving | Phase::Connecting(_) => self.drop_link(peer),
+            Phase::Dialing => self.drop_link(peer),
             Phase::Closing => {}
             Phase::Open => {
                 link.phase = Phase::Closing;
@@ -353,11 +285,8 @@ impl Peers {
     /// Begins a turn: takes in who has connected and what was looked up, and ends what took too
     /// long.
     pub fn begin_turn(&mut self, now_ms: i64) {
-        while let Some((peer, addresses)) = self.resolver.next() {
-            let waits = self.links.get(&peer).is_some_and(|link| link.phase == Phase::Resolving);
-            if waits {
-                self.connect(peer, addresses, now_ms);
-            }
+        while let Some((peer, addresses)) = self.resolver.next_found() {
+            self.on_resolved(peer, addresses);
         }
         self.bind_moved(now_ms);
         for at in 0..self.listeners.len() {
@@ -406,14 +335,7 @@ impl Peers {
         let late: Vec<PeerId> =
             self.links.iter().filter(|(_, link)| late(link)).map(|(peer, _)| *peer).collect();
         for peer in late {
-            let Some(link) = self.links.get_mut(&peer) else { continue };
-            match &link.phase {
-                Phase::Connecting(rest) if !rest.is_empty() => {
-                    link.due_ms = now_ms + (self.connect_ms / (rest.len() as i64 + 1)).max(1);
-                    self.try_next(peer);
-                }
-                _ => self.drop_link(peer),
-            }
+            self.drop_link(peer);
         }
         let due_ms = self.links.values().map(|link| link.due_ms).min().unwrap_or(i64::MAX);
         self.due_ms = due_ms.min(self.moves_due_ms());
@@ -470,7 +392,7 @@ impl Peers {
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.in_dirty = false;
         let Some(socket) = &mut link.socket else { return };
-        if link.broken || matches!(link.phase, Phase::Connecting(_)) {
+        if link.broken || link.phase == Phase::Dialing {
             return;
         }
         match link.output.flush(socket) {
@@ -545,7 +467,8 @@ fn read(link: &mut Link, buffer: &mut [u8]) -> Option<usize> {
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock && !link.broken => {
-                link.readable = false;
+                // The end that was announced was of another address that was tried.
+                (link.readable, link.hung_up) = (false, false);
                 return Some(0);
             }
             Err(_) => return None,

@@ -1,14 +1,16 @@
 //! What the loop does when the ensemble is reconfigured: files, and this server's own ports.
 //!
 //! A port that cannot be had is tried again every second; meanwhile the server goes on without it.
+//! The name of a host is looked up on a thread: the system's resolver may block for many seconds.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
 use mio::{Interest, Registry};
 use zk_core::Members;
 
 use crate::admin::Facts;
 use crate::dynamic::DynamicFiles;
+use crate::net::resolver::{self, Resolver};
 use crate::net::{Listener, Peers};
 use crate::server::LISTENER;
 
@@ -24,12 +26,21 @@ pub struct Membership {
     backlog: Option<i32>,
     /// Where clients should find this server and do not yet, and when it is tried again.
     client: Option<(SocketAddr, i64)>,
+    /// Looks up where that is, for a configuration by its version.
+    resolver: Resolver<i64>,
+    /// The newest configuration for which that was asked.
+    asked: i64,
 }
 
 impl Membership {
     /// For the server with the id `me`.
-    pub fn new(me: i64, files: Option<DynamicFiles>, backlog: Option<i32>) -> Membership {
-        Membership { me, files, backlog, client: None }
+    pub fn new(
+        me: i64,
+        files: Option<DynamicFiles>,
+        backlog: Option<i32>,
+        resolver: Resolver<i64>,
+    ) -> Membership {
+        Membership { me, files, backlog, client: None, resolver, asked: i64::MIN }
     }
 
     /// Writes down what was proposed.
@@ -61,11 +72,26 @@ impl Membership {
             peers.listen_at(&own.election, &own.quorum);
         }
         let Some(place) = members.clients.get(&self.me) else { return };
-        let address = (place.host.as_str(), place.port).to_socket_addrs();
-        match address.ok().and_then(|mut all| all.next()) {
-            Some(address) => self.client = Some((address, i64::MIN)),
-            None => {
-                log::error!("server: client_port_refused address={place} error=\"no such host\"")
+        let place = (place.host.clone(), place.port);
+        self.asked = members.version;
+        if let Some(addresses) = resolver::literals(std::slice::from_ref(&place)) {
+            self.client = addresses.first().map(|address| (*address, i64::MIN));
+        } else if let Err(error) = self.resolver.ask(members.version, vec![place]) {
+            log::error!("server: client_port_refused error=\"{error}\"");
+        }
+    }
+
+    /// Takes what was looked up, unless a newer configuration has come since.
+    fn take_found(&mut self) {
+        while let Some((version, addresses)) = self.resolver.next_found() {
+            if version != self.asked {
+                continue;
+            }
+            match addresses.first() {
+                Some(address) => self.client = Some((*address, i64::MIN)),
+                None => log::error!(
+                    "server: client_port_refused version={version:x} error=\"no such host\""
+                ),
             }
         }
     }
@@ -83,6 +109,7 @@ impl Membership {
         facts: &mut Facts,
         to: &Registry,
     ) {
+        self.take_found();
         let Some((wanted, due_ms)) = self.client else { return };
         if due_ms > now_ms {
             return;

@@ -50,7 +50,7 @@ const OBSERVER_LOG: &str = "observers always keep a log";
 const NODELAY: &str = "no connection waits to fill a packet";
 const INTERVALS: &str = "messages and dials are repeated at intervals of our own";
 const OBSERVER_MASTER: &str = "observers connect to the leader";
-const ADDRESSES: &str = "several addresses of a server are always taken and tried";
+const ADDRESSES: &str = "several addresses of a server are always taken, and all tried at once";
 const ONE_SNAPSHOT: &str = "the database is sent to one learner at a time";
 const TRACKER: &str = "messages between servers are not tracked";
 const QUORUM_TLS: &str = "TLS between servers comes later";
@@ -172,6 +172,7 @@ pub const KEYS: &[Key] = &[
     key("jmx.log4j.disable", Switch, Moot(JVM)),
     key("jmx.log4j.mbean", Text, Moot(JVM)),
     key("agent.logLevel", Text, Honoured),
+    key("agent.epochTxnsMax", Int, Honoured),
     // Ensembles.
     key("dynamicConfigFile", Text, Honoured),
     key("standaloneEnabled", Flag, Honoured),

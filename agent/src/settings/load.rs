@@ -318,6 +318,8 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         snapshot_txns: values.int("snapCount", 100_000, i64::MIN..=INT_MAX)?.max(2) as u32,
         snapshot_log_bytes: (snap_kib.max(0) as u64) << 10,
         log_sync_permille: log_share(values)?,
+        epoch_txns_max: values.int("agent.epochTxnsMax", EPOCH_TXNS_MAX, 1..=EPOCH_TXNS_MAX)?
+            as u32,
         emulate_353_ttl: values.flag("emulate353TTLNodes", false),
         session_tag: ensemble.map_or(1, |ensemble| ensemble.core.me as u8),
         ensemble: ensemble.map(|ensemble| ensemble.core.clone()),
@@ -329,6 +331,9 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         ..access(values)?
     })
 }
+
+/// Txns of an epoch at most: its counter has 32 bits, and is not to be spent.
+const EPOCH_TXNS_MAX: i64 = 0xff00_0000;
 
 /// How much of the log is sent instead of the database, in thousandths of that.
 fn log_share(values: &Values) -> Result<Option<u32>, Refusal> {

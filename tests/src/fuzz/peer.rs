@@ -113,6 +113,9 @@ impl Server {
                 Some(Done::Durable(zxid)) => self.step(Event::Durable { zxid }),
                 Some(Done::Epochs(epochs)) => self.step(Event::EpochsSaved { epochs }),
                 Some(Done::Taken(zxid, _)) => self.step(Event::SnapshotTaken { zxid }),
+                Some(Done::Read(peer, after, piece)) => {
+                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
+                }
                 Some(Done::Reloaded(recovered, _)) => {
                     self.step(Event::Reloaded { recovered: &mut Some(recovered) });
                 }
@@ -140,6 +143,9 @@ impl Server {
                     self.disk.push(0, Work::Read(*peer, *after, *through));
                 }
                 Effect::Reload { cut } => self.disk.push(0, Work::Reload(*cut)),
+                Effect::ReadLog { peer, after, through, .. } => {
+                    self.disk.push(0, Work::Read(*peer, *after, *through));
+                }
                 Effect::SnapshotBegin { zxid, replaces } => {
                     self.disk.begin_snapshot(*zxid, *replaces);
                 }

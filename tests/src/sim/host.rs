@@ -156,6 +156,9 @@ impl World {
                 }
                 Effect::Log { line, .. } => {
                     self.note(|| format!("S{} {line}", server + 1));
+                    if line.contains("leading epoch=") && line.contains("took_ms=") {
+                        self.tally.count("next epoch of a leader");
+                    }
                     let held = self.monitor.on_log(server, line);
                     self.hold(held);
                 }

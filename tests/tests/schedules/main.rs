@@ -12,3 +12,4 @@ mod c_votes;
 mod d_broadcast;
 mod e_reconfig;
 mod f_versions;
+mod h_groups;

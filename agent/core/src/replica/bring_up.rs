@@ -71,6 +71,9 @@ impl Replica {
     /// Sends a learner what it lacks, and the offer of the epoch.
     pub(super) fn bring_up(&mut self, now: Now, peer: PeerId, effects: &mut Effects) {
         let Some(position) = self.follower(peer).map(|follower| follower.position) else { return };
+        if self.turns() {
+            return;
+        }
         let top = self.top();
         let (kind, zxid, from, method) = match self.way(peer, position) {
             Way::Diff(from) => (kind::DIFF, top.max(from), from, "DIFF"),

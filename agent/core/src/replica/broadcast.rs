@@ -17,10 +17,6 @@ use crate::zab::kin;
 use crate::zab::leader::{Follower, Phase, Stage, Sync, SyncFrom};
 use crate::zab::packet::{self, Packet, kind};
 
-/// Above this counter a leader makes room for a new epoch; what is left is more than any leader
-/// proposes between two looks.
-const COUNTER_MAX: u32 = 0xff00_0000;
-
 impl Replica {
     /// Sends a txn that was just made to the followers.
     pub(super) fn propose(&mut self, now: Now, zxid: Zxid, txn: Range<usize>, out: &mut Effects) {
@@ -54,6 +50,7 @@ impl Replica {
     pub(super) fn commit_acknowledged(&mut self, now: Now, effects: &mut Effects) {
         if std::mem::take(&mut self.acks_came) {
             self.commit(now, effects);
+            self.turn_on(now, effects);
         }
     }
 
@@ -306,6 +303,7 @@ impl Replica {
         }
         if self.decides() {
             self.feed_waiting(now, effects);
+            self.turn_on(now, effects);
         }
     }
 
@@ -354,8 +352,13 @@ impl Replica {
             self.look_around(now, effects);
             // A snapshot of our own may have been in the way.
             self.feed_waiting(now, effects);
+            if self.look_at_counter(now, effects) {
+                return;
+            }
         }
-        let logged = self.logged;
+        if self.on_turn_tick(now, effects) {
+            return;
+        }
         let us = self.us();
         let (tick_ms, sync_ms) = (us.tick_ms, us.sync_ms);
         let electorate = us.known.electorate();
@@ -371,9 +374,6 @@ impl Replica {
         leader.half_ticks += 1;
         if leader.phase != Phase::Serving {
             return;
-        }
-        if logged.counter() > COUNTER_MAX {
-            return self.look(now, "the counter of the epoch is nearly spent", effects);
         }
         if leader.half_ticks % 2 == 0 && !leader.is_heard(&electorate) {
             return self.look(now, "no quorum was heard of", effects);

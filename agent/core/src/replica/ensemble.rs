@@ -117,7 +117,9 @@ impl Ensemble {
         let role = match &self.role {
             Role::Flushing | Role::Looking => i64::MAX,
             Role::Leading(leader) => {
-                leader.next_half_tick_ms.min(leader.next_look_ms).min(leader.phase_due_ms)
+                let turn_ms = leader.turn.as_ref().map_or(i64::MAX, |turn| turn.due_ms);
+                let next_ms = leader.next_half_tick_ms.min(leader.next_look_ms);
+                next_ms.min(leader.phase_due_ms).min(turn_ms)
             }
             Role::Learning(learner) => learner.due_ms.min(learner.redial_at_ms.unwrap_or(i64::MAX)),
         };
@@ -175,6 +177,7 @@ impl Replica {
     /// Leaves its role, whatever it is, and looks for a leader once the log is on disk.
     pub(super) fn look(&mut self, now: Now, why: &str, effects: &mut Effects) {
         effects.log(Level::Warn, format!("ensemble: looking for a leader reason={why:?}"));
+        self.abandon_turn();
         self.stop_serving(effects);
         let us = self.us();
         us.role = Role::Flushing;

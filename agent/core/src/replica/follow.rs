@@ -78,6 +78,7 @@ impl Replica {
                 Ok(())
             }
             kind::UPTODATE => Ok(()),
+            kind::LEADERINFO | kind::NEWLEADER => self.on_next_epoch(packet, effects),
             kind => Err(format!("packet {kind} of the leader while serving")),
         }
     }
@@ -109,6 +110,7 @@ impl Replica {
             effects.send_peer(peer, start);
         }
         self.settle(effects);
+        self.settle_turn(effects);
         self.apply_ready(now, effects);
     }
 

@@ -138,6 +138,7 @@ impl Replica {
                             self.bring_up(now, peer, effects);
                         }
                     }
+                    Phase::Serving => return self.on_turn_saved(now, effects),
                     phase => unreachable!("epochs were saved in {phase:?}"),
                 }
                 self.advance(now, effects);
@@ -166,8 +167,9 @@ impl Replica {
     }
 
     /// Tells a learner the epoch.
-    fn ask(&mut self, peer: PeerId, effects: &mut Effects) {
-        let Some(leader) = self.leader() else { return };
+    pub(super) fn ask(&mut self, peer: PeerId, effects: &mut Effects) {
+        // While another epoch begins, who comes waits for that.
+        let Some(leader) = self.leader().filter(|leader| leader.turn.is_none()) else { return };
         let epoch = leader.epoch;
         let mut data = PROTOCOL.to_be_bytes().to_vec();
         if let Some(follower) = leader.learners.get_mut(&peer) {
@@ -207,6 +209,10 @@ impl Replica {
                 Ok(())
             }
             (Stage::Offered | Stage::Synced, kind::PING) => Ok(()),
+            (Stage::Serving, kind::ACKEPOCH) => self.on_turn_done(now, peer, packet, effects),
+            (Stage::Serving, kind::ACK) if leader.offers(packet.zxid) => {
+                self.on_turn_done(now, peer, packet, effects)
+            }
             (Stage::Serving | Stage::Synced, kind::ACK) => {
                 self.on_ack(peer, packet.zxid);
                 Ok(())
@@ -233,7 +239,7 @@ impl Replica {
             return Err(format!("server {sid} speaks protocol {version:#x}, not {PROTOCOL:#x}"));
         }
         let config = reader.long("LearnerInfo.configVersion").unwrap_or(0);
-        let kin = kin::promises(reader.rest()) & kin::PINGS != 0;
+        let promises = kin::promises(reader.rest());
         let us = self.us();
         if config > us.known.newest().version {
             return Err(format!("server {sid} has a newer configuration, {config:#x}"));
@@ -263,7 +269,8 @@ impl Replica {
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
-            follower.kin = kin;
+            follower.kin = promises & kin::PINGS != 0;
+            follower.turns = promises & kin::EPOCHS != 0;
             follower.stage = Stage::Known;
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.
@@ -319,6 +326,7 @@ impl Replica {
         }
         let Some(follower) = leader.learners.get_mut(&peer) else { return };
         follower.stage = Stage::Synced;
+        follower.entered = leader.epoch;
         follower.acked = follower.position;
         let sid = follower.sid;
         if electorate.is_voter(sid) || bugs::on(Bug::Zk2959) {

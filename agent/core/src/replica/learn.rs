@@ -32,6 +32,7 @@ impl Learner {
             Phase::Receiving(..) => Wants::Database,
             // The log is being cut; what comes now builds on that.
             Phase::Cutting(_) | Phase::Promising => Wants::Nothing,
+            Phase::Serving if self.turn.is_some_and(|turn| turn.holds()) => Wants::Nothing,
             _ => Wants::Packets,
         }
     }
@@ -219,6 +220,7 @@ impl Replica {
                 self.send_packet(peer, kind::ACK, base(epoch), None, effects);
                 self.log_held(now, effects);
             }
+            Phase::Serving => self.on_learner_turn_saved(now, effects),
             _ => {}
         }
     }

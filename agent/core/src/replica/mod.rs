@@ -19,6 +19,7 @@ mod read_only;
 mod reconfig;
 mod status;
 mod throttle;
+mod turn;
 mod upkeep;
 mod warm;
 mod write;
@@ -36,6 +37,8 @@ mod reconfig_tests;
 mod tests;
 #[cfg(test)]
 mod throttle_tests;
+#[cfg(test)]
+mod turn_tests;
 
 use std::collections::{BTreeSet, VecDeque};
 

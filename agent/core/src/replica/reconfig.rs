@@ -60,7 +60,8 @@ impl Replica {
     ) -> Result<zk_wire::ensemble::Ensemble, Code> {
         let us = self.ensemble.as_ref().ok_or(Code::UNIMPLEMENTED)?;
         let Role::Leading(leader) = &us.role else { return Err(Code::UNIMPLEMENTED) };
-        if us.known.proposed.is_some() {
+        // Its version would be of an epoch that may yet be another leader's.
+        if us.known.proposed.is_some() || leader.turn.is_some() {
             return Err(Code::RECONFIG_IN_PROGRESS);
         }
         let last = &us.known.committed;

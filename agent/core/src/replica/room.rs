@@ -84,6 +84,22 @@ impl Node {
         (after < self.log_damaged_behind).then_some(piece)
     }
 
+    fn hear(&mut self, conn: ConnId, mut frames: &[u8]) {
+        if conn != CONN {
+            return self.guests.entry(conn).or_default().hear(frames);
+        }
+        while let frame::Cut::Frame { length } = frame::cut(frames, usize::MAX) {
+            let header = ReplyHeader::decode(&mut Reader::new(&frames[4..4 + length]));
+            if let Ok(header) = header
+                && self.connected
+            {
+                self.answers.insert(header.xid, header.code);
+            }
+            self.connected = true;
+            frames = &frames[4 + length..];
+        }
+    }
+
     /// The snapshot is on disk.
     fn publish(&mut self) -> Zxid {
         let (zxid, replaces, pieces) = self.writing.take().expect("a snapshot is written");
@@ -314,22 +330,7 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         match effect {
             Effect::Append { zxid, txn } => node.log.push((zxid, bytes[txn].to_vec())),
-            Effect::Send { conn, frames } if conn != CONN => {
-                node.guests.entry(conn).or_default().hear(&bytes[frames]);
-            }
-            Effect::Send { frames, .. } => {
-                let mut rest = &bytes[frames];
-                while let frame::Cut::Frame { length } = frame::cut(rest, usize::MAX) {
-                    let header = ReplyHeader::decode(&mut Reader::new(&rest[4..4 + length]));
-                    if let Ok(header) = header
-                        && node.connected
-                    {
-                        node.answers.insert(header.xid, header.code);
-                    }
-                    node.connected = true;
-                    rest = &rest[4 + length..];
-                }
-            }
+            Effect::Send { conn, frames } => node.hear(conn, &bytes[frames]),
             Effect::Close { conn } if conn != CONN => {
                 node.guests.entry(conn).or_default().closed = true;
                 done.push_back(Done::Closed(conn));

@@ -287,7 +287,7 @@ impl Replica {
         effects: &mut Effects,
         body: impl FnOnce(&mut Preparer<'_>, &mut Vec<u8>) -> Made,
     ) -> bool {
-        let zxid = self.logged.next().expect("a server does not live for 2^63 txns");
+        let zxid = self.next_zxid();
         let start = effects.bytes.len();
         let out = &mut effects.bytes;
         let header =
@@ -348,6 +348,9 @@ impl Replica {
         let entry = self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);
         entry.asked = asker.asked;
         self.snapshot.count(bytes.len());
+        if self.turns() {
+            return;
+        }
         effects.list.push(Effect::Append { zxid, txn: txn.clone() });
         self.propose(now, zxid, txn, effects);
     }

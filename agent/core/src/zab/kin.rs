@@ -5,11 +5,13 @@
 //! the other keeps to what is promised among us; nobody else sees a difference.
 //!
 //! ```text
-//! mark = "zkag", promises u32 (bit 0: PINGS)
+//! mark = "zkag", promises u32 (bit 0: PINGS, bit 1: EPOCHS)
 //! ```
 
 /// The leader pings every [`PING_MS`], however long a tick is.
 pub const PINGS: u32 = 1;
+/// The leader may begin another epoch while the learner serves.
+pub const EPOCHS: u32 = 2;
 /// Pause between two pings of a leader to a learner of ours, in ms.
 pub const PING_MS: i64 = 200;
 /// A leader of ours that is silent for so long hangs, in ms.
@@ -22,7 +24,7 @@ const MAGIC: &[u8; 4] = b"zkag";
 /// Adds the mark of this version.
 pub fn put(out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&PINGS.to_be_bytes());
+    out.extend_from_slice(&(PINGS | EPOCHS).to_be_bytes());
 }
 
 /// What the other one promises: none of Apache's servers anything.
@@ -41,9 +43,9 @@ mod tests {
     fn only_our_own_mark_promises_anything() {
         let mut mark = Vec::new();
         put(&mut mark);
-        assert_eq!(promises(&mark), PINGS);
+        assert_eq!(promises(&mark), PINGS | EPOCHS);
         mark.extend_from_slice(b"of a later version");
-        assert_eq!(promises(&mark), PINGS);
+        assert_eq!(promises(&mark), PINGS | EPOCHS);
         for end in 0..8 {
             assert_eq!(promises(&mark[..end]), 0);
         }

@@ -101,8 +101,12 @@ pub struct Follower {
     pub observer: bool,
     /// It is one of ours, and counts on frequent pings.
     pub kin: bool,
+    /// It is one of ours, and goes along when the leader begins another epoch.
+    pub turns: bool,
     /// Last zxid that it told, or through which it has been sent the history.
     pub position: Zxid,
+    /// The epoch that it has entered.
+    pub entered: i64,
     /// How the log on disk is read for it.
     pub reading: Reading,
     /// It has everything up to this on disk.
@@ -125,6 +129,8 @@ impl Follower {
             stage: Stage::Fresh,
             observer: false,
             kin: false,
+            turns: false,
+            entered: -1,
             position: Zxid::NONE,
             reading: Reading::Possible,
             acked: Zxid::NONE,
@@ -169,6 +175,40 @@ pub struct Leader {
     pub syncs: VecDeque<Sync>,
     /// The log on disk cannot be read behind this txn.
     pub unreadable: Zxid,
+    /// The next epoch, while it is begun.
+    pub turn: Option<Turn>,
+}
+
+/// How far the change to the next epoch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// What belongs to the old epoch is committed and acknowledged by every follower.
+    Draining,
+    /// The promise is being written down.
+    Promising,
+    /// Learners promise to follow.
+    Promised,
+    /// The epoch is being written down as the current one.
+    Entering,
+    /// Learners write it down.
+    Offered,
+}
+
+/// The change of a serving leader to its next epoch.
+#[derive(Debug)]
+pub struct Turn {
+    /// The next epoch.
+    pub epoch: i64,
+    /// The last txn of the old one.
+    pub last: Zxid,
+    /// How far it has come.
+    pub step: Step,
+    /// When the step has to be over.
+    pub due_ms: i64,
+    /// When it began.
+    pub begun_ms: i64,
+    /// Who has done what the step asks for.
+    pub done: BTreeSet<Sid>,
 }
 
 impl Leader {
@@ -193,6 +233,7 @@ impl Leader {
             round: 0,
             syncs: VecDeque::new(),
             unreadable: Zxid::NONE,
+            turn: None,
         };
         leader.report(me, accepted);
         leader

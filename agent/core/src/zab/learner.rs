@@ -38,6 +38,19 @@ pub enum Phase {
     Serving,
 }
 
+/// How far a serving learner has come into its leader's next epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It writes the promise down.
+    Promising(i64),
+    /// It has promised.
+    Promised(i64),
+    /// It waits for its log to be on disk.
+    Settling(i64),
+    /// It writes the epoch down as the current one.
+    Entering(i64),
+}
+
 /// A write that was handed to the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forwarded {
@@ -77,6 +90,8 @@ pub struct Learner {
     pub designated: bool,
     /// The leader's epoch, once it is known.
     pub epoch: i64,
+    /// The leader's next epoch, while it is begun.
+    pub turn: Option<Turn>,
     /// It observes.
     pub observer: bool,
     /// The leader is one of ours and pings often.
@@ -119,6 +134,7 @@ impl Learner {
             peer,
             phase: Phase::Dialing,
             designated: false,
+            turn: None,
             epoch: -1,
             observer,
             kin: false,

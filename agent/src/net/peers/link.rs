@@ -1,21 +1,19 @@
 //! One connection to another server, from its dial to its end.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use nix::sys::socket::{setsockopt, sockopt};
 use zk_core::Port;
 
+use crate::net::peers::dial::Dialing;
 use crate::net::peers::output::Output;
 
 /// How far a connection has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Its names are looked up.
-    Resolving,
-    /// It is being made; these addresses are tried when this one fails.
-    Connecting(VecDeque<SocketAddr>),
+    /// Its addresses are looked up and tried.
+    Dialing,
     /// It is there.
     Open,
     /// The core wants it closed: what was sent before leaves, what comes is thrown away.
@@ -35,6 +33,8 @@ pub struct Link {
     pub accepted: bool,
     /// How far it has come.
     pub phase: Phase,
+    /// What is tried while it is dialed.
+    pub dialing: Dialing,
     /// What it is owed.
     pub output: Output,
     /// When it has to have come further, `Now::mono_ms`.
@@ -65,7 +65,8 @@ impl Link {
             address: None,
             port,
             accepted: false,
-            phase: Phase::Resolving,
+            phase: Phase::Dialing,
+            dialing: Dialing::default(),
             output: Output::default(),
             due_ms,
             readable: false,

@@ -190,19 +190,49 @@ fn the_next_address_is_tried_and_names_are_looked_up() {
     here.until("connecting", |side| side.saw(&Seen::Connected(peer)));
 }
 
-/// Goal: who never answers costs the time to connect and no more.
-/// Method: a listener whose queue is full drops what comes.
-#[test]
-fn a_dial_into_the_void_ends_in_time() {
-    let mut here = Side::new(300);
+/// A place where nobody ever answers: its queue is full, so what comes is dropped.
+fn void() -> (Listener, Vec<Plain>) {
     let silent = Listener::bind("127.0.0.1:0".parse().unwrap(), Some(1)).unwrap();
-    let address = silent.address();
     let mut filling = Vec::new();
     let patience = Duration::from_millis(100);
-    while let Ok(stream) = Plain::connect_timeout(&address, patience) {
+    while let Ok(stream) = Plain::connect_timeout(&silent.address(), patience) {
         filling.push(stream);
         assert!(filling.len() < 1000, "the queue never fills");
     }
+    (silent, filling)
+}
+
+/// Goal: addresses that do not answer, and names that are not there, hold nobody up who can be
+/// reached over another one; whoever wins carries bytes both ways.
+#[test]
+fn the_first_address_that_answers_is_the_connection() {
+    let (mut here, mut there) = (Side::new(20_000), Side::new(20_000));
+    let (silent, _filling) = void();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut places = vec![("no.such.host.invalid".to_owned(), 1), ("127.0.0.1".to_owned(), free)];
+    places.extend([("127.0.0.1".to_owned(), silent.address().port()), there.port(ELECTION)]);
+    let began = Instant::now();
+    let peer = here.dial(2, &places, ELECTION);
+    here.until("connecting", |side| side.saw(&Seen::Connected(peer)));
+    assert!(began.elapsed() < Duration::from_secs(5), "it waited for who does not answer");
+    let accepted = PeerId(PeerId::ACCEPTED);
+    there.until("accepting", |side| side.saw(&Seen::Accepted(accepted, ELECTION)));
+    here.peers.send(peer, b"over the last one");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while there.bytes != b"over the last one" {
+        assert!(Instant::now() < deadline, "nothing comes");
+        here.turn();
+        there.turn();
+    }
+    assert_eq!(here.peers.count(), 1, "the other attempts are over");
+}
+
+/// Goal: who never answers costs the time to connect and no more.
+#[test]
+fn a_dial_into_the_void_ends_in_time() {
+    let mut here = Side::new(300);
+    let (silent, _filling) = void();
+    let address = silent.address();
     let began = Instant::now();
     let peer = here.dial(2, &[("127.0.0.1".to_owned(), address.port())], ELECTION);
     here.until("the end", |side| side.saw(&Seen::Closed(peer)));

@@ -135,6 +135,7 @@ impl Monitor {
                 }
             }
             // It is sent once more behind UPTODATE.
+            kind::ACK if packet.zxid.counter() == 0 && packet.zxid.epoch() < talk.epoch => {}
             kind::ACK if packet.zxid.counter() == 0 && talk.took_offer => {}
             kind::ACK if packet.zxid.counter() == 0 => {
                 self.i13_the_history_is_on_disk(talk, packet.zxid, disk)?;
@@ -173,6 +174,11 @@ impl Monitor {
         match packet.kind {
             kind::LEADERINFO => {
                 talk.epoch = zxid.epoch();
+                if talk.serving {
+                    // The next epoch of a leader that goes on: it is offered what it has proposed.
+                    (talk.offered, talk.took_offer) = (false, false);
+                    talk.history_end = talk.history_end.max(talk.proposed);
+                }
             }
             kind::DIFF => talk.history_end = zxid,
             kind::TRUNC => (talk.history_end, talk.proposed) = (zxid, zxid),

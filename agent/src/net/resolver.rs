@@ -8,21 +8,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
-use zk_core::PeerId;
 
 /// One name that takes its time must not keep the others waiting.
 const THREADS: usize = 3;
 const STACK_BYTES: usize = 512 << 10;
 
 type Names = Vec<(String, u16)>;
+type Found<K> = (K, Vec<SocketAddr>);
 
-/// Looks names up.
+/// Looks names up. `K` says for whom.
 #[derive(Debug)]
-pub struct Resolver {
+pub struct Resolver<K> {
     waker: Arc<Waker>,
-    asks: Option<Sender<(PeerId, Names)>>,
-    found: Receiver<(PeerId, Vec<SocketAddr>)>,
-    tell: Sender<(PeerId, Vec<SocketAddr>)>,
+    asks: Option<Sender<(K, Names)>>,
+    found: Receiver<Found<K>>,
+    tell: Sender<Found<K>>,
     waiting: usize,
 }
 
@@ -49,9 +49,9 @@ pub fn look_up(names: &[(String, u16)]) -> Vec<SocketAddr> {
     all
 }
 
-impl Resolver {
+impl<K: Send + 'static> Resolver<K> {
     /// `waker` is woken when something was found, or found not to be there.
-    pub fn new(waker: Arc<Waker>) -> Resolver {
+    pub fn new(waker: Arc<Waker>) -> Resolver<K> {
         let (tell, found) = channel();
         Resolver { waker, asks: None, found, tell, waiting: 0 }
     }
@@ -60,20 +60,20 @@ impl Resolver {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn ask(&mut self, peer: PeerId, names: Names) -> io::Result<()> {
+    pub fn ask(&mut self, key: K, names: Names) -> io::Result<()> {
         if self.asks.is_none() {
             self.asks = Some(self.start()?);
         }
         if let Some(asks) = &self.asks
-            && asks.send((peer, names)).is_ok()
+            && asks.send((key, names)).is_ok()
         {
             self.waiting += 1;
         }
         Ok(())
     }
 
-    fn start(&self) -> io::Result<Sender<(PeerId, Names)>> {
-        let (asks, asked) = channel::<(PeerId, Names)>();
+    fn start(&self) -> io::Result<Sender<(K, Names)>> {
+        let (asks, asked) = channel::<(K, Names)>();
         let asked = Arc::new(Mutex::new(asked));
         for _ in 0..THREADS {
             let (asked, tell) = (Arc::clone(&asked), self.tell.clone());
@@ -81,8 +81,8 @@ impl Resolver {
             let work = move || {
                 loop {
                     let next = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((peer, names)) = next else { return };
-                    if tell.send((peer, look_up(&names))).is_err() {
+                    let Ok((key, names)) = next else { return };
+                    if tell.send((key, look_up(&names))).is_err() {
                         return;
                     }
                     let _ = waker.wake();
@@ -96,7 +96,7 @@ impl Resolver {
 
     /// The next answer, if there is one; without an address when there is no such name.
     #[inline]
-    pub fn next(&mut self) -> Option<(PeerId, Vec<SocketAddr>)> {
+    pub fn next_found(&mut self) -> Option<Found<K>> {
         if self.waiting == 0 {
             return None;
         }
