@@ -354,8 +354,8 @@ mod tests {
     fn a_watch_of_a_read_at_zxid_0_stands() {
         for zxid in [0, 2] {
             let found = check(&history(early_watch(zxid, 3)), &PROMISES);
-            let wanted = Summary { calls: 2, unknown: 0, reads: 1, txns: 3, watches: 1 };
-            assert_eq!(found, Ok(wanted), "read at {zxid}");
+            let seen = Summary { calls: 2, reads: 1, txns: 3, watches: 1, ..Summary::default() };
+            assert_eq!(found, Ok(seen), "read at {zxid}");
         }
         let found = check(&history(early_watch(0, 2)), &PROMISES).unwrap_err();
         assert_eq!(found[0].rule, Rule::WatchUnexpected, "the event of another change");

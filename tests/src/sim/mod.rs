@@ -152,14 +152,11 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
     if server >= plan.voters + plan.observers {
         members = list_of_joiner(&members, server);
     }
-    // In some runs learners are brought up from the log on disk, in some epochs are short.
-    let from_log = matches!(seed % 16, 0 | 8 | 9 | 10);
-    let short_epochs = matches!(seed % 16, 0 | 11 | 14 | 15);
     Config {
-        history_txns_min: if from_log { 4 } else { 500 },
-        history_bytes_max: if from_log { 0 } else { 32 << 20 },
-        epoch_txns_max: if short_epochs { 20 } else { 0xff00_0000 },
-        log_sync_permille: from_log.then_some(0),
+        history_txns_min: if plan.from_log { 4 } else { 500 },
+        history_bytes_max: if plan.from_log { 0 } else { 32 << 20 },
+        epoch_txns_max: plan.epoch_txns_max,
+        log_sync_permille: plan.from_log.then_some(0),
         session_tag: (server + 1) as u8,
         seed: seed ^ server as u64,
         tick_ms: 1000,

@@ -123,6 +123,10 @@ pub struct Plan {
     pub spares: usize,
     /// The ensemble may be changed by its clients.
     pub reconfigs: bool,
+    /// Learners are brought up from the log on disk.
+    pub from_log: bool,
+    /// Txns of an epoch, about; then the next one begins.
+    pub epoch_txns_max: u32,
     /// Voters are grouped by threes, and a quorum is a majority of groups.
     pub groups: bool,
     /// Clients.
@@ -165,6 +169,8 @@ impl Plan {
             observers,
             spares: if reconfigs { rng.below(3).min(7 - voters - observers) } else { 0 },
             reconfigs,
+            from_log: matches!(seed % 16, 0 | 8 | 9 | 10),
+            epoch_txns_max: if matches!(seed % 16, 0 | 11 | 14 | 15) { 20 } else { 0xff00_0000 },
             groups,
             clients: 1 + rng.below(5),
             mirrors: rng.one_in(3),
@@ -192,6 +198,8 @@ impl Plan {
             observers,
             spares: 0,
             reconfigs: false,
+            from_log: false,
+            epoch_txns_max: 0xff00_0000,
             groups: false,
             clients: 1,
             mirrors: false,

@@ -260,6 +260,27 @@ fn b14_zookeeper_3829() {
     world.conclude();
 }
 
+/// Goal: the counter of an epoch is spent while writes are under way, and somebody ends between every
+/// two effects of what follows: nothing is lost, and nothing is done twice. The numbers at which that
+/// happens are a setting; at their real place they stand in the core's own tests.
+#[test]
+fn b16_the_counter_is_spent() {
+    for effects in 0..48 {
+        let mut world = World::scripted_with(|plan| plan.epoch_txns_max = 6);
+        let (leader, follower) = (world.leader(), world.followers()[0]);
+        world.attach(0, follower);
+        world.fill(0, "n", 3);
+        world.dies_behind([leader, follower][effects % 2], effects);
+        (0..8).for_each(|n| world.create(0, &format!("/m{n}"), 0));
+        world.pass(3_000);
+        let leader = world.leader();
+        world.attach(0, leader);
+        world.fill(0, "o", 9);
+        assert!(world.monitor.newest_epoch() >= 3, "{effects}");
+        world.conclude();
+    }
+}
+
 /// Goal: a server that ends between a database on disk and the epoch on disk starts, and recovers.
 #[test]
 fn b17_snap_without_its_epoch() {
