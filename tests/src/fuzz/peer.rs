@@ -76,6 +76,8 @@ impl Server {
                 init_ticks: 10,
                 sync_ticks: 5,
                 settle_ms: 25,
+                cluster: 0,
+                fresh_cluster: 1,
                 empty_disk: EmptyDisk::Votes,
             }),
             ..Config::default()

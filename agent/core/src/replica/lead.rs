@@ -172,11 +172,12 @@ impl Replica {
         let Some(leader) = self.leader().filter(|leader| leader.turn.is_none()) else { return };
         let epoch = leader.epoch;
         let mut data = PROTOCOL.to_be_bytes().to_vec();
-        if let Some(follower) = leader.learners.get_mut(&peer) {
+        let follower = leader.learners.get_mut(&peer);
+        if follower.is_some_and(|follower| {
             follower.stage = Stage::Asked;
-            if follower.kin {
-                kin::put(&mut data);
-            }
+            follower.kin
+        }) {
+            self.put_mark(&mut data);
         }
         self.send_packet(peer, kind::LEADERINFO, base(epoch), Some(&data), effects);
     }
@@ -239,7 +240,7 @@ impl Replica {
             return Err(format!("server {sid} speaks protocol {version:#x}, not {PROTOCOL:#x}"));
         }
         let config = reader.long("LearnerInfo.configVersion").unwrap_or(0);
-        let promises = kin::promises(reader.rest());
+        let (promises, cluster) = (kin::promises(reader.rest()), kin::cluster(reader.rest()));
         let us = self.us();
         if config > us.known.newest().version {
             return Err(format!("server {sid} has a newer configuration, {config:#x}"));
@@ -247,6 +248,7 @@ impl Replica {
         if sid == us.me {
             return Err(format!("server id {sid} is ours: two servers have the same id"));
         }
+        self.check_learner(now, peer, sid, cluster.unwrap_or(0), effects)?;
         // What the server acknowledged on an older connection may be cut off on this one.
         let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
         let older: Vec<PeerId> =
@@ -266,6 +268,7 @@ impl Replica {
             follower.sid = sid;
             follower.observer = observer;
             follower.kin = promises & kin::PINGS != 0;
+            follower.cluster = cluster;
             follower.turns = promises & kin::EPOCHS != 0;
             follower.stage = Stage::Known;
         }
