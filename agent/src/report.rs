@@ -3,8 +3,10 @@
 //! Writing a line never blocks and never fails: when nobody reads stderr, lines are dropped and
 //! counted, and the count is the first line when there is room again.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use env_logger::{Builder, Target};
@@ -28,7 +30,7 @@ pub fn start(level: LevelFilter) {
         // Everything passes here, so that `set_level` decides.
         Err(_) => builder.filter_level(LevelFilter::Trace),
     };
-    builder.target(Target::Pipe(Box::new(Stderr)));
+    builder.target(Target::Pipe(Box::new(Stderr { pipe: own_pipe() })));
     builder.format(move |out, record| out.write_all(&line(record, journal)));
     if builder.try_init().is_ok() {
         set_level(level);
@@ -91,22 +93,50 @@ fn priority(level: Level) -> u8 {
 /// Lines that nobody read.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-struct Stderr;
+/// Where stderr leads when it is a pipe, opened once more: others may fill it between a look and a
+/// write, and what is not ours must not be made non-blocking.
+fn own_pipe() -> Option<File> {
+    const STDERR: &str = "/proc/self/fd/2";
+    let is_pipe = fs::metadata(STDERR).is_ok_and(|found| found.file_type().is_fifo());
+    let mut open = File::options();
+    open.write(true).custom_flags(libc::O_NONBLOCK);
+    is_pipe.then(|| open.open(STDERR).ok()).flatten()
+}
+
+struct Stderr {
+    pipe: Option<File>,
+}
+
+impl Stderr {
+    /// Whether the line was taken.
+    fn put(&self, line: &[u8]) -> bool {
+        match &self.pipe {
+            Some(mut pipe) => {
+                let sent = pipe.write(line);
+                !sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            None => {
+                let stderr = io::stderr();
+                let room = is_writable(&stderr);
+                if room {
+                    let _ = (&stderr).write(line);
+                }
+                room
+            }
+        }
+    }
+}
 
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let stderr = io::stderr();
-        if is_writable(&stderr) {
-            let lost = LOST.swap(0, Ordering::Relaxed);
-            if lost > 0 {
-                let _ = writeln!(&stderr, "report: lines_lost count={lost}");
-            }
-            if lost == 0 || is_writable(&stderr) {
-                let _ = (&stderr).write(line);
-                return Ok(line.len());
-            }
+        let lost = LOST.swap(0, Ordering::Relaxed);
+        let told = lost == 0 || self.put(format!("report: lines_lost count={lost}\n").as_bytes());
+        if !told {
+            LOST.fetch_add(lost, Ordering::Relaxed);
         }
-        LOST.fetch_add(1, Ordering::Relaxed);
+        if !told || !self.put(line) {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(line.len())
     }
 
