@@ -38,6 +38,10 @@ impl Node {
     pub fn new(replica: Replica, now: Now, wants_snapshot: bool) -> Node {
         Node { replica, now, wants_snapshot }
     }
+
+    fn by_time(&self, by_expiry: BTreeMap<i64, Vec<i64>>) -> Vec<(i64, Vec<i64>)> {
+        by_expiry.into_iter().map(|(in_ms, ids)| (self.now.mono_ms + in_ms, ids)).collect()
+    }
 }
 
 impl Core for Node {
@@ -86,6 +90,7 @@ impl View for Node {
             data_bytes: status.content_bytes,
             watches: (status.data_watches + status.child_watches) as u64,
             sessions: status.sessions as u64,
+            local_sessions: status.local_sessions as u64,
             standing: self.replica.standing(),
         }
     }
@@ -113,8 +118,15 @@ impl View for Node {
     }
 
     fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)> {
-        let by_expiry = self.replica.sessions_by_expiry();
-        by_expiry.into_iter().map(|(in_ms, ids)| (self.now.mono_ms + in_ms, ids)).collect()
+        self.by_time(self.replica.sessions_by_expiry())
+    }
+
+    fn local_sessions_by_expiry(&self) -> Option<Vec<(i64, Vec<i64>)>> {
+        self.replica.local_sessions_by_expiry().map(|by_expiry| self.by_time(by_expiry))
+    }
+
+    fn sessions(&self) -> Vec<(i64, i32)> {
+        self.replica.sessions().collect()
     }
 
     fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {

@@ -46,6 +46,8 @@ const POLL_MS_MAX: i64 = 1000;
 const STALL_MS: i64 = 500;
 /// Turns after a stall in which clients are heard before time passes for the core.
 const STALL_TURNS_MAX: u32 = 256;
+/// Clients that are answered before other servers are told of anything.
+const REPLIES_FIRST_MAX: usize = 4;
 /// Bytes handed to the log and not yet on disk above which clients are not read.
 const LOG_QUEUED_BYTES_MAX: usize = 64 << 20;
 /// Bytes of effects after which they are carried out within a client's batch.
@@ -191,6 +193,11 @@ impl<C: Core, D: Disk> Server<C, D> {
         self.slice_snapshot();
         self.parts.disk.submit();
         self.appended = false;
+        // For a few replies somebody waits more than the others do for a COMMIT; many would keep
+        // proposals back.
+        if self.parts.clients.dirty_count() <= REPLIES_FIRST_MAX {
+            self.parts.clients.flush_dirty();
+        }
         self.flush_peers();
         self.parts.clients.flush_dirty();
         self.parts.systemd.after_turn(self.now.mono_ms);
@@ -202,9 +209,14 @@ impl<C: Core, D: Disk> Server<C, D> {
     fn poll(&mut self, events: &mut Events) -> io::Result<()> {
         let wait_ms = self.wait_ms();
         self.due_ms = self.now.mono_ms + wait_ms;
-        match self.parts.poll.poll(events, Some(Duration::from_millis(wait_ms as u64))) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => events.clear(),
-            other => other?,
+        let polled = self.parts.poll.poll(events, Some(Duration::from_millis(wait_ms as u64)));
+        // As when the process was stopped: nobody was heard yet.
+        let interrupted =
+            polled.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
+        if interrupted {
+            events.clear();
+        } else {
+            polled?;
         }
         self.now = clock::now();
         if self.now.mono_ms > self.due_ms + STALL_MS {
@@ -224,7 +236,8 @@ impl<C: Core, D: Disk> Server<C, D> {
                 Token(token) => self.parts.clients.on_event((token - CLIENTS) as u32, event),
             }
         }
-        if events.is_empty() && self.parts.clients.ready_count() == 0 && !self.peers_have_work() {
+        let quiet = self.parts.clients.ready_count() == 0 && !self.peers_have_work();
+        if events.is_empty() && !interrupted && quiet {
             self.stall_turns = 0;
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use zk_agent::settings::{Settings, Source, load};
+use zk_core::LocalSessions;
 
 /// A data directory with a `myid` and a file beside it, gone at the end of the test.
 struct Place(PathBuf);
@@ -86,10 +87,39 @@ fn one_voter_alone_stands_alone_unless_told_not_to() {
 }
 
 #[test]
+fn local_sessions_and_read_only_mode_are_for_ensembles() {
+    let place = Place::new("local", Some("1"));
+    let both = "localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true";
+    let readers = "readonlymode.enabled=true";
+    for (lines, sessions, after_ms) in [
+        ("", LocalSessions::Off, None),
+        ("localSessionsUpgradingEnabled=true", LocalSessions::Off, None),
+        ("localSessionsEnabled=true\nreadonlymode.enabled=false", LocalSessions::On, None),
+        (both, LocalSessions::Upgraded, None),
+        (readers, LocalSessions::Off, Some(3_000)),
+        ("tickTime=500\nreadonlymode.enabled=true", LocalSessions::Off, Some(2_000)),
+    ] {
+        let settings = place.load(&format!("{LIMITS}{THREE}\n{lines}")).unwrap();
+        let core = &settings.core;
+        assert_eq!((core.local_sessions, core.read_only_after_ms), (sessions, after_ms), "{lines}");
+        let again = place.load(&settings.to_string()).unwrap();
+        assert_eq!(again.core.local_sessions, sessions, "{lines}");
+        assert_eq!(again.core.read_only_after_ms, after_ms, "{lines}");
+    }
+    let weights = "connection_throttle_weight_enabled=true";
+    let weight = |lines: &str| place.load(lines).unwrap().throttle.new_weight;
+    assert_eq!(weight(&format!("{LIMITS}{THREE}\n{weights}")), 3);
+    assert_eq!(weight(&format!("{LIMITS}{THREE}\n{weights}\n{both}")), 1);
+    let alone = place.load(&format!("clientPort=2181\n{weights}\n{both}\n{readers}")).unwrap();
+    assert_eq!(alone.core.local_sessions, LocalSessions::Off);
+    assert_eq!((alone.core.read_only_after_ms, alone.throttle.new_weight), (None, 3));
+}
+
+#[test]
 fn what_an_operator_should_know_is_said() {
     let place = Place::new("warned", Some("4"));
     let more = "server.4=d:2888:3888\npeerType=observer\nreconfigEnabled=true\ncnxTimeout=5\n\
-                localSessionsEnabled=true\nreadonlymode.enabled=true\nobserverMasterPort=2191";
+                localSessionsUpgradingEnabled=true\nobserverMasterPort=2191";
     let settings = place.load(&format!("{LIMITS}{THREE}\n{more}")).unwrap();
     let mut warnings: Vec<String> = settings.warnings.iter().map(|w| w.key.clone()).collect();
     warnings.sort();
@@ -97,10 +127,9 @@ fn what_an_operator_should_know_is_said() {
         warnings,
         [
             "cnxTimeout",
-            "localSessionsEnabled",
+            "localSessionsUpgradingEnabled",
             "observerMasterPort",
             "peerType",
-            "readonlymode.enabled",
             "server.4"
         ]
     );

@@ -110,6 +110,14 @@ impl View for Echo {
     fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)> {
         Vec::new()
     }
+    fn local_sessions_by_expiry(&self) -> Option<Vec<(i64, Vec<i64>)>> {
+        None
+    }
+
+    fn sessions(&self) -> Vec<(i64, i32)> {
+        Vec::new()
+    }
+
     fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {
         Vec::new()
     }

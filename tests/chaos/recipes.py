@@ -4,8 +4,8 @@ kept its promises.
 
 Bank, counter, queue, lock with fencing, ephemerals that come and go, a mirror of a tree kept by
 watches, and sync followed by a read across servers. Every failure of a connection is taken as what
-it is: what was asked may have been done or not. Prints `session 0x..` for each session it had and
-`recipes {..}` with what it did; ends with 1 and the reasons when a promise was broken.
+it is: what was asked may have been done or not. Prints `sessions ID..`, those it had, and `recipes {..}`
+with what it did; ends with 1 and the reasons when a promise was broken.
 """
 import json
 import random
@@ -20,14 +20,15 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import (
     BadVersionError, ConnectionClosedError, ConnectionLoss, KazooException, NoNodeError,
     OperationTimeoutError, RolledBackError, RuntimeInconsistency, SessionExpiredError,
+    SystemZookeeperError,
 )
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.recipe.cache import TreeCache
 
 ROOT = "/kazoo"
-# The answer is not known.
+# The answer is not known; or it is that the disk is full, for now.
 LOST = (ConnectionLoss, SessionExpiredError, ConnectionClosedError, OperationTimeoutError,
-        KazooTimeoutError)
+        KazooTimeoutError, SystemZookeeperError)
 TIMEOUT_S = 6.0
 # How long what must come by itself may take once nothing is wrong any more.
 SETTLE_S = 60.0
@@ -47,15 +48,18 @@ class Run:
         self.broken = []
         self.lock = threading.Lock()
         self.clients = []
+        self.sessions = set()
 
     def client(self, hosts=None):
-        client = KazooClient(hosts=hosts or ",".join(self.hosts), timeout=TIMEOUT_S)
+        retry = {"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 0.5}
+        client = KazooClient(hosts=hosts or ",".join(self.hosts), timeout=TIMEOUT_S,
+                             connection_retry=retry)
 
         def listen(_state):
             # The id of a session that is over stands there until there is a new one.
             if client.client_id and client.client_id[0]:
                 with self.lock:
-                    print(f"session {client.client_id[0]:#x}", flush=True)
+                    self.sessions.add(client.client_id[0])
 
         client.add_listener(listen)
         with self.lock:
@@ -205,7 +209,7 @@ class Queue(Workload):
     def prepare(self):
         make(self.all, self.client, self.PATH, b"")
         self.put, self.maybe_put, self.taken, self.maybe_taken = {}, set(), {}, set()
-        self.number = self.newest = 0
+        self.number, self.newest = 0, -1
         self.consumers = [threading.Thread(target=self.consume, daemon=True) for _ in range(2)]
         for consumer in self.consumers:
             consumer.start()
@@ -379,7 +383,7 @@ class Visitors(Workload):
             visitor.create(path, b"", ephemeral=True)
             self.all.count("visits")
             owner = self.client.exists(path)
-            if owner and owner.ephemeralOwner != visitor.client_id[0]:
+            if owner and owner.ephemeralOwner not in self.all.sessions:
                 raise Broken(f"{path} is of {owner.ephemeralOwner:#x}")
         finally:
             visitor.stop()
@@ -510,7 +514,8 @@ def main():
             run.failed(workload.name)
     for client in run.clients:
         client.stop()
-    print("recipes " + json.dumps(run.counts, sort_keys=True), flush=True)
+    print("sessions", *run.sessions, flush=True)
+    print("recipes", json.dumps(run.counts, sort_keys=True), flush=True)
     if run.broken:
         print("\n".join(run.broken), flush=True)
         sys.exit(1)

@@ -44,6 +44,15 @@ impl Ensemble {
     /// Starts one server per role (`participant` or `observer`) and waits for nothing. An error
     /// says what tool is missing.
     pub fn start(kinds: &[(Kind, &str)], lines: &[&str]) -> Result<Ensemble, String> {
+        Ensemble::start_with(kinds, lines, &[])
+    }
+
+    /// The same, with properties of the JVM, which ours take from the command line.
+    pub fn start_with(
+        kinds: &[(Kind, &str)],
+        lines: &[&str],
+        properties: &[(&str, &str)],
+    ) -> Result<Ensemble, String> {
         let places = free_addresses(kinds.len() * 3);
         let list: Vec<String> = kinds
             .iter()
@@ -59,6 +68,8 @@ impl Ensemble {
             options.config.extend(list.iter().cloned());
             options.config.extend(lines.iter().map(|line| (*line).to_owned()));
             options.heap_mb = 256;
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            options.properties.extend(properties.iter().map(owned));
             let options = options.file("myid", format!("{}\n", at + 1).into_bytes());
             Server::spawn(options, places[at * 3])
         };

@@ -76,6 +76,11 @@ pub struct Config {
     pub epoch_txns_max: u32,
     /// The ensemble; `None` for a server that is alone.
     pub ensemble: Option<EnsembleConfig>,
+    /// What becomes of new sessions (`localSessionsEnabled`, `localSessionsUpgradingEnabled`).
+    pub local_sessions: LocalSessions,
+    /// Ms of looking for a leader after which who asks for it is served read-only
+    /// (`readonlymode.enabled`); `None` for never. Only in an ensemble.
+    pub read_only_after_ms: Option<i64>,
     /// Whether changes are told for the audit log (`audit.enable`).
     pub audit: bool,
     /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
@@ -116,10 +121,24 @@ impl Default for Config {
             history_bytes_max: 32 << 20,
             log_sync_permille: Some(330),
             ensemble: None,
+            local_sessions: LocalSessions::Off,
+            read_only_after_ms: None,
             audit: false,
             emulate_353_ttl: false,
         }
     }
+}
+
+/// What becomes of new sessions in an ensemble. A server that is alone has none of its own kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LocalSessions {
+    /// They are the ensemble's.
+    #[default]
+    Off,
+    /// They are known to their server alone, and cannot have ephemerals.
+    On,
+    /// They are known to their server alone until they want an ephemeral.
+    Upgraded,
 }
 
 /// What a server is told of its ensemble.

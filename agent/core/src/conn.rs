@@ -24,6 +24,19 @@ pub enum Phase {
     Closing,
 }
 
+/// Who keeps the session of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// The ensemble, or the server that is alone.
+    All,
+    /// This server only.
+    Own,
+    /// This server did, and has asked for it to become the ensemble's.
+    Upgrading,
+    /// Nobody: it has ended, and its last answer waits for its turn.
+    Nobody,
+}
+
 /// One place in the order of answers.
 #[derive(Debug)]
 pub enum Waiting {
@@ -94,7 +107,9 @@ pub struct Conn {
     pub phase: Phase,
     /// Its session, 0 before there is one.
     pub session: i64,
-    /// Slot of the session in the table.
+    /// Who keeps the session.
+    pub keeper: Keeper,
+    /// Slot of the session in its keeper's table.
     pub slot: u32,
     /// Negotiated timeout in ms.
     pub timeout_ms: i32,
@@ -131,6 +146,7 @@ impl Conn {
             ids: vec![Id::new("ip", &peer.to_string())],
             phase: Phase::Fresh,
             session: 0,
+            keeper: Keeper::All,
             slot: 0,
             timeout_ms: 0,
             says_read_only: false,

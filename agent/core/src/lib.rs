@@ -27,7 +27,7 @@ pub mod event;
 pub mod zab;
 pub mod replica;
 
-pub use config::{Config, EmptyDisk, EnsembleConfig};
+pub use config::{Config, EmptyDisk, EnsembleConfig, LocalSessions};
 pub use effect::{Effect, Effects};
 pub use event::Event;
 pub use history::LogPiece;

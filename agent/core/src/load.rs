@@ -178,6 +178,11 @@ impl Loader {
         Ok(())
     }
 
+    /// What was built so far, for those who look at every step.
+    pub fn tree(&self) -> &DataTree {
+        &self.tree
+    }
+
     /// Digests of txns below this zxid are not compared: an Apache snapshot is fuzzy up to there.
     pub fn compare_from(&mut self, zxid: Zxid) {
         self.compare_from = zxid;

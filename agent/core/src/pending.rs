@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use zk_wire::{Op, Reader, Zxid};
+use zk_wire::{Code, Op, Reader, Zxid};
 
 use crate::audit::Asked;
 use crate::ids::ConnId;
@@ -25,6 +25,8 @@ pub struct Pending {
     pub arrived_ms: i64,
     /// For the audit log.
     pub asked: Option<Box<Asked>>,
+    /// The error to answer with, should there be one.
+    pub refused: Option<Code>,
     bytes: Range<usize>,
 }
 
@@ -69,8 +71,9 @@ impl PendingQueue {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(txn);
         let bytes = start..self.bytes.len();
-        let asked = None;
-        self.entries.push_back(Pending { zxid, client, xid, op, arrived_ms, asked, bytes });
+        let (asked, refused) = (None, None);
+        let entry = Pending { zxid, client, xid, op, arrived_ms, asked, refused, bytes };
+        self.entries.push_back(entry);
         self.entries.back_mut().expect("pushed just now")
     }
 
@@ -86,11 +89,22 @@ impl PendingQueue {
 
     /// Whether a session is about to be there: a txn that opens it waits, and none that closes it.
     pub fn opens_session(&self, session: i64) -> bool {
-        let of = |entry: &&Pending| {
+        self.ends_of(session).next() == Some(Op::CREATE_SESSION)
+    }
+
+    /// Whether a session that is about to be there is about to be gone again.
+    pub fn opens_and_closes_session(&self, session: i64) -> bool {
+        let mut ends = self.ends_of(session);
+        ends.next() == Some(Op::CLOSE_SESSION) && ends.any(|op| op == Op::CREATE_SESSION)
+    }
+
+    /// The txns that open or close a session, newest first.
+    fn ends_of(&self, session: i64) -> impl Iterator<Item = Op> {
+        let of = move |entry: &&Pending| {
             matches!(entry.op, Op::CREATE_SESSION | Op::CLOSE_SESSION)
                 && self.bytes[entry.bytes.clone()].starts_with(&session.to_be_bytes())
         };
-        self.entries.iter().rev().find(of).is_some_and(|entry| entry.op == Op::CREATE_SESSION)
+        self.entries.iter().rev().filter(of).map(|entry| entry.op)
     }
 
     /// Nobody waits for them any more.

@@ -10,6 +10,9 @@ use crate::settings::PeerSettings;
 /// The answer to words that need a server that serves.
 pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
+/// What stands before the members in `conf`.
+const MEMBERSHIP: &str = "membership: \n";
+
 /// Host and port.
 type Place = (String, u16);
 
@@ -96,13 +99,18 @@ impl EnsembleFacts {
         let _ = writeln!(conf, "quorumPort={}", ports(quorum));
         let observes = !members.is_voter(self.me);
         let _ = writeln!(conf, "peerType={}", i32::from(observes));
-        conf.push_str("membership: \n");
+        conf.push_str(MEMBERSHIP);
         conf.push_str(&members.text);
     }
 
     /// The lines of `conf`, without a newline behind the last one.
     pub fn conf(&self) -> &str {
         &self.conf
+    }
+
+    /// The lines of `conf` of a server that serves read-only: without the members.
+    pub fn conf_read_only(&self) -> &str {
+        self.conf.split_once(MEMBERSHIP).map_or(&self.conf, |(before, _)| before)
     }
 }
 
@@ -111,6 +119,7 @@ pub fn mode(standing: &Standing) -> &'static str {
     match standing {
         Standing::Alone => "standalone",
         Standing::Apart => "looking",
+        Standing::ReadOnly => "read-only",
         Standing::Leading(_) => "leader",
         Standing::Following => "follower",
         Standing::Observing => "observer",
@@ -140,10 +149,10 @@ pub fn figures(
     out
 }
 
-/// `zk_peer_state` of `mntr`; none for a server that is alone.
+/// `zk_peer_state` of `mntr`; none for a server that is alone, or that serves read-only.
 pub fn peer_state(standing: &Standing) -> Option<&'static str> {
     match standing {
-        Standing::Alone => None,
+        Standing::Alone | Standing::ReadOnly => None,
         Standing::Apart => Some("looking"),
         Standing::Leading(_) => Some("leading - broadcast"),
         Standing::Following => Some("following - broadcast"),
@@ -157,6 +166,7 @@ pub fn role_line(standing: &Standing, facts: &EnsembleFacts, now_ms: i64) -> Str
     match standing {
         Standing::Alone => "standalone".to_owned(),
         Standing::Apart => format!("no quorum for {apart_s} s"),
+        Standing::ReadOnly => format!("no quorum for {apart_s} s, read-only"),
         Standing::Leading(leading) => format!(
             "leading epoch {}, {}/{} followers synced",
             leading.epoch,

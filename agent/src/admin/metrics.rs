@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use zk_core::Now;
+use zk_core::replica::Standing;
 
 use crate::admin::ensemble;
 use crate::admin::facts::Facts;
@@ -30,7 +31,7 @@ pub fn text(version: &str, status: &Status, clients: &Clients, facts: &Facts, no
     line("outstanding_requests", &status.outstanding);
     line("znode_count", &status.znodes);
     line("global_sessions", &status.sessions);
-    line("local_sessions", &0);
+    line("local_sessions", &status.local_sessions);
     line("packets_sent", &(status.sent + counters.words_answered));
     line("packets_received", &counters.packets_received);
     line("connection_drop_probability", &format!("{:?}", clients.drop_probability));
@@ -50,6 +51,10 @@ pub fn text(version: &str, status: &Status, clients: &Clients, facts: &Facts, no
     line("agent_output_overflows", &counters.output_overflows);
     line("agent_buffered_input_bytes", &input_bytes);
     line("agent_buffered_output_bytes", &output_bytes);
+    // As in Apache's server, who serves read-only tells no more than one that is alone.
+    if status.standing == Standing::ReadOnly {
+        return out;
+    }
     if let Some(facts) = &facts.ensemble {
         for (name, number) in ensemble::figures(&status.standing, facts, now.mono_ms) {
             line(name, &number);

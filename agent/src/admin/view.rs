@@ -36,8 +36,10 @@ pub struct Status {
     pub data_bytes: u64,
     /// Data and child watches.
     pub watches: u64,
-    /// Sessions.
+    /// Sessions of the ensemble, or of the server that is alone.
     pub sessions: u64,
+    /// Sessions that only this server knows.
+    pub local_sessions: u64,
     /// What it is to its ensemble.
     pub standing: Standing,
 }
@@ -76,6 +78,10 @@ pub trait View {
     fn client(&self, conn: ConnId) -> ClientStatus;
     /// Sessions by the time their bucket expires (`Now::mono_ms`), in order of time.
     fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)>;
+    /// The same of sessions that only this server knows; `None` when new ones are not of that kind.
+    fn local_sessions_by_expiry(&self) -> Option<Vec<(i64, Vec<i64>)>>;
+    /// Sessions and their timeouts in ms, ascending, but for those that only this server knows.
+    fn sessions(&self) -> Vec<(i64, i32)>;
     /// The paths of ephemeral znodes by session.
     fn ephemerals(&self) -> Vec<(i64, Vec<String>)>;
     /// Paths with a data watch, by session.

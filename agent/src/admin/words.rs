@@ -62,8 +62,9 @@ pub fn answer(
     }
     match word {
         Word::Ruok => "imok".to_owned(),
+        Word::Isro if standing == Standing::ReadOnly => "ro".to_owned(),
         Word::Isro => "rw".to_owned(),
-        Word::Conf => conf(facts, clients, sizes()),
+        Word::Conf => conf(facts, clients, standing, sizes()),
         Word::Cons => {
             let mut out = String::new();
             connections(&mut out, core, clients, true);
@@ -92,11 +93,9 @@ pub fn answer(
             clients.reset_counters();
             "Server stats reset.\n".to_owned()
         }
-        Word::Srvr => {
-            format!("Zookeeper version: {}\n{}", version(), srvr(core, clients, facts))
-        }
+        Word::Srvr => heading(standing) + &srvr(core, clients, facts),
         Word::Stat => {
-            let mut out = format!("Zookeeper version: {}\nClients:\n", version());
+            let mut out = heading(standing) + "Clients:\n";
             connections(&mut out, core, clients, false);
             out + &srvr(core, clients, facts)
         }
@@ -110,7 +109,21 @@ pub fn answer(
     }
 }
 
-fn conf(facts: &Facts, clients: &Clients, (data_bytes, log_bytes): (u64, u64)) -> String {
+/// The first lines of `srvr` and `stat`.
+fn heading(standing: Standing) -> String {
+    let mut out = format!("Zookeeper version: {}\n", version());
+    if standing == Standing::ReadOnly {
+        out.push_str("READ-ONLY mode; serving only read-only clients\n");
+    }
+    out
+}
+
+fn conf(
+    facts: &Facts,
+    clients: &Clients,
+    standing: Standing,
+    (data_bytes, log_bytes): (u64, u64),
+) -> String {
     let (least, most) = facts.timeouts_ms;
     let mut out = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Display| {
@@ -129,7 +142,10 @@ fn conf(facts: &Facts, clients: &Clients, (data_bytes, log_bytes): (u64, u64)) -
     line("clientPortListenBacklog", &facts.backlog);
     line("serverId", &facts.ensemble.as_ref().map_or(0, |ensemble| ensemble.me));
     if let Some(ensemble) = &facts.ensemble {
-        out.push_str(ensemble.conf());
+        out.push_str(match standing {
+            Standing::ReadOnly => ensemble.conf_read_only(),
+            _ => ensemble.conf(),
+        });
     }
     out
 }
@@ -184,10 +200,7 @@ fn hash(core: &impl View) -> String {
 
 fn dump(core: &impl View, clients: &Clients, now: Now) -> String {
     let mut out = String::from("SessionTracker dump:\n");
-    let named = |ids: Vec<i64>| ids.into_iter().map(session).collect();
-    let sets: Vec<(i64, Vec<String>)> =
-        core.sessions_by_expiry().into_iter().map(|(ms, ids)| (ms, named(ids))).collect();
-    expiry_sets(&mut out, "Session Sets", now, &sets);
+    dump_sessions(&mut out, core, now);
     let ephemerals = core.ephemerals();
     out.push_str("ephemeral nodes dump:\n");
     let _ = writeln!(out, "Sessions with Ephemerals ({}):", ephemerals.len());
@@ -200,6 +213,31 @@ fn dump(core: &impl View, clients: &Clients, now: Now) -> String {
     out.push_str("Connections dump:\n");
     expiry_sets(&mut out, "Connections Sets", now, &connection_sets(core, clients, now));
     out
+}
+
+/// The sessions of `dump`. A server that learns does not know when those of the ensemble end.
+fn dump_sessions(out: &mut String, core: &impl View, now: Now) {
+    let named = |ids: Vec<i64>| ids.into_iter().map(session).collect();
+    let named = |sets: Vec<(i64, Vec<i64>)>| -> Vec<(i64, Vec<String>)> {
+        sets.into_iter().map(|(ms, ids)| (ms, named(ids))).collect()
+    };
+    let locals = core.local_sessions_by_expiry();
+    if let Some(sets) = &locals {
+        expiry_sets(out, "Local Session Sets", now, &named(sets.clone()));
+    }
+    match core.status().standing {
+        Standing::Following | Standing::Observing | Standing::ReadOnly => {
+            let sessions = core.sessions();
+            let _ = writeln!(out, "Global Sessions({}):", sessions.len());
+            for (id, timeout_ms) in sessions {
+                let _ = writeln!(out, "{}\t{timeout_ms}ms", session(id));
+            }
+        }
+        _ => {
+            let name = if locals.is_some() { "Global Session Sets" } else { "Session Sets" };
+            expiry_sets(out, name, now, &named(core.sessions_by_expiry()));
+        }
+    }
 }
 
 /// Connections by the time at which Apache's server would take them for idle, if none of them
@@ -250,6 +288,12 @@ mod tests {
         }
         fn sessions_by_expiry(&self) -> Vec<(i64, Vec<i64>)> {
             vec![(5000, vec![FIRST, SECOND])]
+        }
+        fn local_sessions_by_expiry(&self) -> Option<Vec<(i64, Vec<i64>)>> {
+            None
+        }
+        fn sessions(&self) -> Vec<(i64, i32)> {
+            vec![(FIRST, 4000), (SECOND, 4000)]
         }
         fn ephemerals(&self) -> Vec<(i64, Vec<String>)> {
             let paths = |paths: &[&str]| paths.iter().map(|path| path.to_string()).collect();

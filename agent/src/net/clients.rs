@@ -393,6 +393,11 @@ impl Clients {
         self.make_dirty(slot);
     }
 
+    /// Clients for whom something was queued in this turn.
+    pub fn dirty_count(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// Sends what was queued in this turn, one call per client.
     pub fn flush_dirty(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);

@@ -307,9 +307,9 @@ fn warn(values: &Values, list: &ServerList, observes: bool) {
     if values.has("peerType") && wanted != observes {
         values.warn("peerType", "has no effect: the server list says otherwise");
     }
-    if values.flag("readonlymode.enabled", false) {
-        let text = "isro is answered, but without a quorum nobody is served yet";
-        values.warn("readonlymode.enabled", text);
+    let upgrading = "localSessionsUpgradingEnabled";
+    if values.flag(upgrading, false) && !values.flag("localSessionsEnabled", false) {
+        values.warn(upgrading, "has no effect without localSessionsEnabled");
     }
 }
 

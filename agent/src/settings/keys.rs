@@ -51,7 +51,6 @@ const NODELAY: &str = "no connection waits to fill a packet";
 const INTERVALS: &str = "messages and dials are repeated at intervals of our own";
 const OBSERVER_MASTER: &str = "observers connect to the leader";
 const ADDRESSES: &str = "several addresses of a server are always taken, and all tried at once";
-const LOCAL: &str = "all sessions are global";
 const ONE_SNAPSHOT: &str = "the database is sent to one learner at a time";
 const TRACKER: &str = "messages between servers are not tracked";
 const QUORUM_TLS: &str = "TLS between servers comes later";
@@ -200,8 +199,8 @@ pub const KEYS: &[Key] = &[
     key("multiAddress.enabled", Flag, Honoured),
     key("multiAddress.reachabilityCheckEnabled", Flag, Moot(ADDRESSES)),
     key("multiAddress.reachabilityCheckTimeoutMs", Int, Moot(ADDRESSES)),
-    key("localSessionsEnabled", Flag, Later(LOCAL)),
-    key("localSessionsUpgradingEnabled", Flag, Later(LOCAL)),
+    key("localSessionsEnabled", Flag, Honoured),
+    key("localSessionsUpgradingEnabled", Flag, Honoured),
     key("oraclePath", Text, Honoured),
     key("quorum.cnxn.threads.size", Int, Moot(THREADS)),
     key("leader.maxConcurrentSnapSyncs", Int, Moot(ONE_SNAPSHOT)),

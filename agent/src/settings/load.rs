@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
-use zk_core::Config;
+use zk_core::{Config, LocalSessions};
 
 use crate::settings::ensemble::{check_client_address, ensemble, server_list};
 use crate::settings::files::{parse, read_entries};
@@ -17,6 +17,8 @@ use crate::settings::{
 
 const ANY: i64 = i64::MAX;
 const INT_MAX: i64 = i32::MAX as i64;
+/// Ms without a leader after which who asks for it is served read-only, at least.
+const READ_ONLY_AFTER_MS: i64 = 2000;
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +84,7 @@ fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
         backlog: backlog(values)?,
         limits: client_limits(values, source)?,
         disk: disk(values)?,
-        throttle: throttle(values)?,
+        throttle: throttle(values, local_sessions(values, ensemble.as_ref()))?,
         whitelist: whitelist(values),
         log_level: log_level(values)?,
         core: core(values, ensemble.as_ref())?,
@@ -199,7 +201,7 @@ fn purge_wanted(values: &Values) -> Result<bool, Refusal> {
     }
 }
 
-fn throttle(values: &Values) -> Result<ThrottleSettings, Refusal> {
+fn throttle(values: &Values, locals: LocalSessions) -> Result<ThrottleSettings, Refusal> {
     let key = |name: &str| format!("connection_throttle_{name}");
     let weight = |name: &str, default| -> Result<i64, Refusal> {
         let weight = values.int(&key(name), default, -INT_MAX..=INT_MAX)?;
@@ -218,7 +220,11 @@ fn throttle(values: &Values) -> Result<ThrottleSettings, Refusal> {
         drop_increase: values.fraction(&key("drop_increase"), 0.02)?,
         drop_decrease: values.fraction(&key("drop_decrease"), 0.002)?,
         decrease_ratio: values.fraction(&key("decrease_ratio"), 0.0)?,
-        new_weight: if weighed { global } else { 1 },
+        new_weight: match (weighed, locals) {
+            (false, _) => 1,
+            (true, LocalSessions::Off) => global,
+            (true, _) => local,
+        },
         renew_weight: if weighed { renew } else { 1 },
     })
 }
@@ -255,6 +261,16 @@ fn stale_checks(values: &Values) -> bool {
         }
     }
     drop && values.flag("request_stale_latency_check", false)
+}
+
+/// Only servers of an ensemble have local sessions.
+fn local_sessions(values: &Values, ensemble: Option<&EnsembleSettings>) -> LocalSessions {
+    let on = values.flag("localSessionsEnabled", false) && ensemble.is_some();
+    match values.flag("localSessionsUpgradingEnabled", false) {
+        _ if !on => LocalSessions::Off,
+        true => LocalSessions::Upgraded,
+        false => LocalSessions::On,
+    }
 }
 
 fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, Refusal> {
@@ -307,6 +323,11 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         emulate_353_ttl: values.flag("emulate353TTLNodes", false),
         session_tag: ensemble.map_or(1, |ensemble| ensemble.core.me as u8),
         ensemble: ensemble.map(|ensemble| ensemble.core.clone()),
+        local_sessions: local_sessions(values, ensemble),
+        read_only_after_ms: {
+            let on = values.flag("readonlymode.enabled", false) && ensemble.is_some();
+            on.then_some(READ_ONLY_AFTER_MS.max(tick))
+        },
         ..access(values)?
     })
 }

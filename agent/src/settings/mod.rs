@@ -18,7 +18,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use zk_core::{Config, EnsembleConfig};
+use zk_core::{Config, EnsembleConfig, LocalSessions};
 
 pub use given::{Refusal, Warning};
 pub use load::{Source, load};
@@ -172,6 +172,14 @@ impl fmt::Display for Settings {
         writeln!(f, "4lw.commands.whitelist={}", self.whitelist)?;
         if let (Some(ensemble), Some(peers)) = (&core.ensemble, &self.peers) {
             writeln!(f, "reconfigEnabled={}", core.reconfig_enabled)?;
+            let (local, upgraded) = match core.local_sessions {
+                LocalSessions::Off => (false, false),
+                LocalSessions::On => (true, false),
+                LocalSessions::Upgraded => (true, true),
+            };
+            writeln!(f, "localSessionsEnabled={local}")?;
+            writeln!(f, "localSessionsUpgradingEnabled={upgraded}")?;
+            writeln!(f, "readonlymode.enabled={}", core.read_only_after_ms.is_some())?;
             write_ensemble(f, ensemble, peers)?;
         }
         writeln!(f, "agent.logLevel={}", self.log_level.as_str().to_ascii_lowercase())

@@ -59,6 +59,8 @@ struct Report {
     reads: usize,
     txns: usize,
     watches: usize,
+    searched: usize,
+    undecided: usize,
     tally: Tally,
 }
 
@@ -74,6 +76,8 @@ impl Report {
                 self.reads += summary.reads;
                 self.txns += summary.txns;
                 self.watches += summary.watches;
+                self.searched += summary.searched;
+                self.undecided += summary.undecided;
             }
             Err(failure) => {
                 self.failed += 1;
@@ -96,6 +100,10 @@ impl Report {
         println!(
             "clients: {} calls ({} unknown), {} reads and {} watch events held against {} txns",
             self.calls, self.unknown, self.reads, self.watches, self.txns
+        );
+        println!(
+            "search: {} operations of some of the runs have an order that fits, {} znodes given up",
+            self.searched, self.undecided
         );
         let faults: Vec<String> =
             self.tally.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();

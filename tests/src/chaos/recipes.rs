@@ -25,7 +25,7 @@ impl Recipes {
     pub fn start(python: &Path, home: &Path, places: &[SocketAddr], seed: u64) -> Recipes {
         let output = home.join("recipes");
         let file = File::create(&output).expect("a file of our own");
-        let errors = file.try_clone().expect("a file of our own");
+        let errors = File::create(home.join("recipes-errors")).expect("a file of our own");
         let hosts: Vec<String> = places.iter().map(SocketAddr::to_string).collect();
         let mut command = Command::new(python);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("chaos/recipes.py"));
@@ -59,7 +59,9 @@ impl Recipes {
         assert!(status.is_some_and(|status| status.success()), "recipes: {status:?}\n{said}");
         let summary = said.lines().find(|line| line.starts_with("recipes ")).unwrap_or_default();
         println!("chaos: {summary}");
-        said.lines().filter_map(|line| line.strip_prefix("session 0x")).map(session).collect()
+        let sessions = said.lines().find_map(|line| line.strip_prefix("sessions "));
+        let sessions = sessions.expect("it tells them").split_whitespace();
+        sessions.map(|session| session.parse().expect("a session")).collect()
     }
 
     fn wait(&mut self) -> Option<ExitStatus> {
@@ -73,10 +75,6 @@ impl Recipes {
         }
         None
     }
-}
-
-fn session(text: &str) -> i64 {
-    i64::from_str_radix(text, 16).expect("a session")
 }
 
 impl Drop for Recipes {

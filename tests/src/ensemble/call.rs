@@ -22,6 +22,9 @@ pub fn encode(request: &Request) -> (Op, Vec<u8>) {
         Request::GetData(path, watch) => (Op::GET_DATA, record::path_watch(path, *watch)),
         Request::Exists(path, watch) => (Op::EXISTS, record::path_watch(path, *watch)),
         Request::Children(path, watch) => (Op::GET_CHILDREN2, record::path_watch(path, *watch)),
+        Request::Reconfig(joining, leaving) => {
+            (Op::RECONFIG, record::reconfigure(Some(joining), Some(leaving), None, -1))
+        }
         Request::Sync => (Op::SYNC, record::path("/")),
         Request::Close => (Op::CLOSE_SESSION, Vec::new()),
     }
@@ -49,7 +52,7 @@ pub fn decode(request: &Request, reply: &raw::Reply) -> Reply {
         _ if reply.header.code != Code::OK => Reply::Failed(reply.header.code),
         Request::Change(change) => Reply::Changed(decode_answer(change, reader)),
         Request::Multi(_) => panic!("a multi is answered with nothing"),
-        Request::GetData(..) => {
+        Request::GetData(..) | Request::Reconfig(..) => {
             let data = reader.buffer("data").expect("data").map(<[u8]>::to_vec);
             Reply::Data(data, stat(reader))
         }

@@ -13,6 +13,7 @@
 pub mod record;
 pub mod replay;
 pub mod sessions;
+pub mod search;
 pub mod generate;
 pub mod mutate;
 
@@ -31,6 +32,10 @@ pub struct Summary {
     pub txns: usize,
     /// Watch events that were accounted for.
     pub watches: usize,
+    /// Operations for which an order was searched, where that was done as well.
+    pub searched: usize,
+    /// Znodes on which that search gave up.
+    pub undecided: usize,
 }
 
 /// Checks a history. The error lists what is wrong with it, at most
@@ -49,6 +54,7 @@ pub fn check(history: &History, promises: &Promises) -> Result<Summary, Vec<Anom
         reads: replayed.reads,
         txns: history.txns.len(),
         watches,
+        ..Summary::default()
     };
     found.finish().map(|()| summary)
 }

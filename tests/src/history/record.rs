@@ -22,6 +22,8 @@ pub enum Request {
     Exists(String, bool),
     /// getChildren2, with a watch or without.
     Children(String, bool),
+    /// reconfig: lines of servers to add, and ids to remove, each separated by commas.
+    Reconfig(String, String),
     /// sync.
     Sync,
     /// closeSession.
@@ -31,7 +33,7 @@ pub enum Request {
 impl Request {
     /// Whether it becomes a txn.
     pub fn is_write(&self) -> bool {
-        matches!(self, Request::Change(_) | Request::Multi(_) | Request::Close)
+        !matches!(self, Request::Sync) && self.read_path().is_none()
     }
 
     /// The path of a read, and whether it leaves a watch.
@@ -54,7 +56,7 @@ pub enum Reply {
     Multi(Vec<Answer>),
     /// Of a multi that was not: which change failed, and why.
     MultiFailed(usize, Code),
-    /// Of getData.
+    /// Of getData, and of a reconfig.
     Data(Option<Vec<u8>>, Stat),
     /// Of exists.
     Stat(Stat),

@@ -16,6 +16,9 @@ const DECIDED: [Code; 5] = [
     Code::NO_CHILDREN_FOR_EPHEMERALS,
 ];
 
+/// The znode that shows the configuration.
+const CONFIG: &str = "/zookeeper/config";
+
 /// What the replay has shown.
 #[derive(Debug, Default)]
 pub struct Replayed {
@@ -166,6 +169,7 @@ impl Replay<'_, '_> {
         let changes = match call.request {
             Request::Change(change) => std::slice::from_ref(change),
             Request::Multi(changes) => changes,
+            Request::Reconfig(..) => return self.reconfig(txn, &name, call),
             // It came too late, or from another server than the session's.
             Request::Close if matches!(txn.kind, Kind::Refused(_)) => return,
             other => return self.found.add(Rule::Invented, format!("{name} was {other:?}")),
@@ -184,6 +188,26 @@ impl Replay<'_, '_> {
             self.found.add(Rule::Durable, format!("{name} was acknowledged as {zxid:#x}"));
         }
         self.compare(Rule::Result, &name, reply, &wanted);
+    }
+
+    /// A configuration is no znode of the model: of its answer the place in the order is held.
+    fn reconfig(&mut self, txn: &Committed, name: &str, call: &Call<'_>) {
+        if txn.kind == Kind::Write {
+            self.touch(CONFIG, txn.zxid, Touch::Data);
+        }
+        let Some((zxid, reply)) = call.returned else { return };
+        if zxid != txn.zxid {
+            self.found.add(Rule::Durable, format!("{name} was acknowledged as {zxid:#x}"));
+        }
+        let fits = match (&txn.kind, reply) {
+            (Kind::Refused(code), Reply::Failed(told)) => code == told,
+            (Kind::Write, Reply::Data(Some(_), stat)) => stat.mzxid == zxid,
+            _ => false,
+        };
+        if !fits {
+            let text = format!("{name} is logged as {:?}, and answered {reply:?}", txn.kind);
+            self.found.add(Rule::Result, text);
+        }
     }
 
     /// Does the changes; says what the client is to be answered.

@@ -163,8 +163,9 @@ impl Scan<'_, '_> {
             let text = format!("{:#x} hears of {:?} out of order", call.session, call.request);
             self.found.add(Rule::SessionOrder, text);
         }
-        // Errors that are told without a txn come with any zxid.
-        if zxid <= 0 || (failed && !call.request.is_write()) {
+        // Errors that are told without a txn come with any zxid. A read at 0 is none of these: it
+        // shows what a server has that has nothing, and its watch stands.
+        if zxid < 0 || (failed && (zxid == 0 || !call.request.is_write())) {
             return;
         }
         let newest = session.seen.max(session.told);
@@ -309,5 +310,62 @@ impl Scan<'_, '_> {
                 self.found.add(Rule::SessionEnd, text);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zk_wire::Op;
+
+    use super::*;
+    use crate::drive::model::{Answer, Change};
+    use crate::history::{Committed, Entry, Kind, Summary, check};
+
+    const PROMISES: Promises = Promises { linearizable_sync: true, expiry_slack_ms: None };
+
+    fn history(events: Vec<Event>) -> History {
+        let entries = events.into_iter().enumerate();
+        let entries = entries.map(|(at, event)| Entry { at_ms: at as i64, event }).collect();
+        let txn = |zxid, session, cxid, kind| Committed { zxid, session, cxid, time_ms: 1, kind };
+        let txns =
+            vec![txn(1, 7, 0, Kind::Begin), txn(2, 8, 0, Kind::Begin), txn(3, 8, 1, Kind::Write)];
+        History { entries, txns }
+    }
+
+    /// A client of a server that has nothing yet looks for a znode that comes later.
+    fn early_watch(read_zxid: i64, event_zxid: i64) -> Vec<Event> {
+        let (exists, path) = (Request::Exists("/c".to_owned(), true), "/c".to_owned());
+        let create = Change::Create(Op::CREATE, path.clone(), None, 0, -1);
+        let created = Reply::Changed(Answer::Created(path.clone(), None));
+        vec![
+            Event::Attached { session: 7, timeout_ms: 4_000 },
+            Event::Attached { session: 8, timeout_ms: 4_000 },
+            Event::Invoke { call: 1, session: 7, cxid: 1, request: exists },
+            Event::Return { call: 1, zxid: read_zxid, reply: Reply::Failed(Code::NO_NODE) },
+            Event::Invoke { call: 2, session: 8, cxid: 1, request: Request::Change(create) },
+            Event::Return { call: 2, zxid: 3, reply: created },
+            Event::Watch { session: 7, zxid: Some(event_zxid), touch: Touch::Created, path },
+        ]
+    }
+
+    /// A server whose disk does nothing answers reads at zxid 0 to a session that a quorum has
+    /// opened; the watches that they leave are watches.
+    #[test]
+    fn a_watch_of_a_read_at_zxid_0_stands() {
+        for zxid in [0, 2] {
+            let found = check(&history(early_watch(zxid, 3)), &PROMISES);
+            let seen = Summary { calls: 2, reads: 1, txns: 3, watches: 1, ..Summary::default() };
+            assert_eq!(found, Ok(seen), "read at {zxid}");
+        }
+        let found = check(&history(early_watch(0, 2)), &PROMISES).unwrap_err();
+        assert_eq!(found[0].rule, Rule::WatchUnexpected, "the event of another change");
+        let mut unseen = early_watch(0, 3);
+        unseen.pop();
+        let again = Request::Exists("/c".to_owned(), false);
+        unseen.push(Event::Invoke { call: 3, session: 7, cxid: 2, request: again });
+        let reply = Reply::Failed(Code::NO_NODE);
+        unseen.push(Event::Return { call: 3, zxid: 3, reply });
+        let found = check(&history(unseen), &PROMISES).unwrap_err();
+        assert!(found.iter().any(|anomaly| anomaly.rule == Rule::WatchMissed), "{found:?}");
     }
 }

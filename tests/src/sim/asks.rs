@@ -7,7 +7,8 @@ use zk_wire::header::{ReplyHeader, RequestHeader};
 use zk_wire::jute::{Reader, Result};
 use zk_wire::multi::{encode_end, encode_header};
 use zk_wire::request::{
-    encode_create, encode_path, encode_path_int, encode_path_watch, encode_set_data,
+    ReconfigRequest, encode_create, encode_path, encode_path_int, encode_path_watch,
+    encode_set_data,
 };
 use zk_wire::{Acl, Code, Op, Stat, Writer};
 
@@ -114,6 +115,11 @@ pub fn encode(xid: i32, request: &Request, out: &mut Vec<u8>) {
             header(Op::GET_CHILDREN2);
             encode_path_watch(out, path, *watch);
         }
+        Request::Reconfig(joining, leaving) => {
+            header(Op::RECONFIG);
+            let (joining, leaving) = (Some(joining.into()), Some(leaving.into()));
+            ReconfigRequest { joining, leaving, members: None, config_id: -1 }.encode(out);
+        }
         Request::Sync => {
             header(Op::SYNC);
             encode_path(out, "/");
@@ -168,7 +174,7 @@ pub fn decode(request: &Request, header: &ReplyHeader, reader: &mut Reader<'_>) 
         Request::Change(change) => Reply::Changed(answer(op_of(change), reader)?),
         Request::Multi(_) if reader.is_empty() => Reply::Failed(header.code),
         Request::Multi(_) => multi(reader)?,
-        Request::GetData(..) => {
+        Request::GetData(..) | Request::Reconfig(..) => {
             let data = reader.buffer("data")?.map(<[u8]>::to_vec);
             Reply::Data(data, Stat::decode(reader)?)
         }

@@ -12,6 +12,7 @@ use zk_agent::disk::record::{self, Kind};
 use zk_agent::disk::scan::{Part, scan_log};
 use zk_agent::disk::segment::{Header, RECORDS_START};
 use zk_core::bugs::{self, Bug};
+use zk_core::tree::DataTree;
 use zk_core::{Config, Epochs, Loader, LogPiece, PeerId, Recovered};
 use zk_wire::Zxid;
 
@@ -267,6 +268,19 @@ impl Disk {
     /// # Errors
     /// Why the server does not start.
     pub fn load(&self, config: &Config) -> Result<Recovered, String> {
+        self.load_watched(config, &mut |_, _| {})
+    }
+
+    /// The same; shows the tree of the snapshot, and the tree behind each txn: all that a start could
+    /// have found if the log had ended there.
+    ///
+    /// # Errors
+    /// Why the server does not start.
+    pub fn load_watched(
+        &self,
+        config: &Config,
+        show: &mut dyn FnMut(&DataTree, Option<&Logged>),
+    ) -> Result<Recovered, String> {
         let mut loader = Loader::new(config);
         let newest = self.snapshots.last();
         if let Some(saved) = newest {
@@ -274,10 +288,12 @@ impl Disk {
                 loader.piece(piece)?;
             }
             loader.snapshot_end(saved.zxid)?;
+            show(loader.tree(), None);
         }
         let (from, above) = newest.map_or((0, Zxid::NONE), |saved| (saved.log_from, saved.zxid));
         for logged in self.log[from..].iter().filter(|logged| logged.zxid > above) {
             loader.txn(logged.zxid, &logged.txn)?;
+            show(loader.tree(), Some(logged));
         }
         let mut recovered = loader.finish();
         recovered.epochs = self.epochs;
@@ -397,6 +413,18 @@ impl Disk {
             Ok(found) if found == all => Ok(()),
             Ok(found) => Err(format!("bit {bit}: {found} of {all} records, and nothing is said")),
         })
+    }
+
+    /// What the newest snapshot covers goes, as when old files are purged. Nothing is under way.
+    pub fn purge(&mut self) {
+        assert!(self.work.is_empty() && self.writing.is_none(), "a disk that works is purged");
+        let Some(mut saved) = self.snapshots.pop() else { return };
+        let covered = self.log.partition_point(|logged| logged.zxid <= saved.zxid);
+        self.log.drain(..covered.max(saved.log_from));
+        self.durable = self.log.len();
+        self.begins_later = true;
+        saved.log_from = 0;
+        self.snapshots = vec![saved];
     }
 
     /// Txns of the log that are durable.

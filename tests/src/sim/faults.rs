@@ -3,9 +3,14 @@
 use zk_core::{Event, Replica};
 
 use super::World;
+use super::client::Phase;
 use super::disk::Loss;
 use super::net::Packet;
 use super::plan::Fault;
+use crate::history::Request;
+
+/// How long a rolling restart waits for all to serve, in ms.
+const ROLL_MS: i64 = 2_000;
 
 impl World {
     /// When the next fault comes.
@@ -64,6 +69,7 @@ impl World {
             }
             Fault::Rolling if self.rolling.is_empty() => {
                 self.rolling = (0..self.servers.len()).collect();
+                self.rolls_at_ms = self.now_ms;
                 self.roll();
             }
             Fault::Cut | Fault::CutOneWay | Fault::Isolate | Fault::Halves | Fault::Mend => {
@@ -97,6 +103,7 @@ impl World {
                 self.note(|| format!("S{} clock jumps by {ms}", server + 1));
             }
             Fault::Wipe => return self.wipe(server),
+            Fault::Reconfig => return self.change_members(),
             _ => return,
         }
         self.tally.count(fault.name());
@@ -112,13 +119,42 @@ impl World {
         self.step(server, Event::DiskSpace { available: false });
     }
 
-    /// The next server of a rolling restart.
+    /// The next server of a rolling restart: when all serve, or when nobody waits for that any more.
     pub(super) fn roll(&mut self) {
         let whole = self.servers.iter().all(|server| server.serving);
-        if whole && let Some(server) = self.rolling.pop_front() {
+        if (whole || self.now_ms > self.rolls_at_ms + ROLL_MS)
+            && let Some(server) = self.rolling.pop_front()
+        {
+            self.rolls_at_ms = self.now_ms;
             self.crash(server, Loss::Process);
             self.servers[server].restart_at_ms = Some(self.now_ms + 50);
         }
+    }
+
+    /// A client asks for another configuration. Counted when one comes into force.
+    fn change_members(&mut self) {
+        let able = |client: &super::client::Client| {
+            client.mirror.is_none() && client.phase == Phase::Open && !client.closes()
+        };
+        let able: Vec<usize> =
+            (0..self.clients.len()).filter(|n| able(&self.clients[*n])).collect();
+        if !self.plan.reconfigs || able.is_empty() {
+            return;
+        }
+        let client = *self.rng.pick(&able);
+        let (mut joining, mut leaving) = (Vec::new(), Vec::new());
+        for _ in 0..*self.rng.pick(&[1, 1, 1, 2, 3]) {
+            let server = self.rng.below(self.servers.len());
+            let voter = self.monitor.newest_members().is_voter(server as i64 + 1);
+            match self.rng.below(8) {
+                0..=2 => leaving.push((server + 1).to_string()),
+                // A voter stays one mostly: ensembles that shrink are soon too small for faults.
+                kind => joining.push(super::line(server, if voter { kind == 3 } else { kind < 5 })),
+            }
+        }
+        let (joining, leaving) = (joining.join(","), leaving.join(","));
+        self.note(|| format!("client {client} wants joining={joining} leaving={leaving}"));
+        self.ask(client, Request::Reconfig(joining, leaving));
     }
 
     fn cut_network(&mut self, fault: Fault, server: usize) {
@@ -194,7 +230,8 @@ impl World {
         // One at a time, and only while all others have everything: what a majority lost is lost.
         let others = self.servers.iter().enumerate().filter(|(other, _)| *other != server);
         let whole = others.clone().all(|(_, other)| other.serving);
-        if !self.plan.wipes || !whole || self.plan.voters < 3 {
+        let voters = self.monitor.newest_members().voters().count();
+        if !self.plan.wipes || !whole || voters < 3 {
             return;
         }
         self.tally.count(Fault::Wipe.name());

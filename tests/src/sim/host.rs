@@ -2,10 +2,9 @@
 
 use zk_core::{ConnId, Effect, Effects, Event, PeerId, Port, Replica};
 
-use super::Fault;
-use super::World;
 use super::disk::{Done, Loss, Work};
 use super::net::{End, Packet};
+use super::{Fault, World, list_of_joiner};
 
 /// Bytes of a snapshot that are asked for at once.
 const SLICE_BYTES: usize = 2_000;
@@ -19,6 +18,12 @@ impl World {
         state.restart_at_ms = None;
         state.paused_until_ms = 0;
         state.dies_behind = None;
+        let ensemble = state.config.ensemble.as_mut().expect("it is in an ensemble");
+        if !ensemble.members.servers.contains_key(&ensemble.me) {
+            // A list without itself is refused: an operator gives it one.
+            ensemble.members = list_of_joiner(self.monitor.newest_members(), server);
+            ensemble.proposed = None;
+        }
         let loaded = state.disk.load(&state.config);
         let recovered = match loaded {
             Ok(recovered) => recovered,
@@ -29,7 +34,8 @@ impl World {
             }
         };
         let (epochs, last) = (recovered.epochs, recovered.tree.last_zxid());
-        let held = self.monitor.on_start(server, &recovered, &self.servers[server].disk);
+        let state = &self.servers[server];
+        let held = self.monitor.on_start(server, &state.config, &recovered, &state.disk);
         self.hold(held);
         self.note(|| format!("S{} starts {epochs:?} {last}", server + 1));
         let state = &mut self.servers[server];
@@ -167,7 +173,9 @@ impl World {
                 }
                 Effect::MembersInForce { members, kept } => {
                     let held = self.monitor.on_members(server, members);
-                    self.hold(held);
+                    if self.hold(held) {
+                        self.tally.count(Fault::Reconfig.name());
+                    }
                     let told = self.servers[server].config.ensemble.as_mut();
                     if *kept {
                         told.expect("it is in an ensemble").members = (**members).clone();

@@ -18,6 +18,7 @@ mod faults;
 pub mod certificate;
 mod run;
 pub mod script;
+pub mod stage;
 pub mod trial;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -93,19 +94,34 @@ pub struct World {
     faults_end_ms: i64,
     /// Servers that a rolling restart has still to take.
     rolling: VecDeque<usize>,
+    /// When its next one is taken, whether all serve or not.
+    rolls_at_ms: i64,
     /// What happened, newest last.
     pub trace: VecDeque<String>,
     /// Faults.
     pub tally: Tally,
     /// Print everything.
     pub verbose: bool,
+    /// Entries of the record that are printed.
+    printed: usize,
     /// Changes with everything that happens: the same for the same run.
     pub fingerprint: u64,
     steps: u64,
 }
 
-/// The members of a plan.
+/// The line of a server, as configurations have it.
+pub fn line(server: usize, observer: bool) -> String {
+    let (number, role) = (server + 1, if observer { "observer" } else { "participant" });
+    format!("server.{number}=host{number}:2888:3888:{role};0.0.0.0:2181")
+}
+
+/// The members of a plan: those with which it begins.
 pub fn members(plan: &Plan) -> Members {
+    if plan.reconfigs {
+        let lines = (0..plan.voters + plan.observers).map(|n| line(n, n >= plan.voters));
+        let lines: Vec<String> = lines.collect();
+        return Members::parse(&lines.join("\n")).expect("the lines are right");
+    }
     let member = |number: usize| Member {
         quorum: vec![(format!("host{number}"), 2888)],
         election: vec![(format!("host{number}"), 3888)],
@@ -121,15 +137,26 @@ pub fn members(plan: &Plan) -> Members {
     members
 }
 
+/// What a server that is in no configuration starts with: the members, and itself. Every other one
+/// takes itself for a voter until it hears what is so.
+fn list_of_joiner(members: &Members, server: usize) -> Members {
+    let text = members.with_version(0).text;
+    let lines = text.lines().filter(|line| !line.starts_with("version="));
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+    lines.push(line(server, server.is_multiple_of(2)));
+    Members::parse(&lines.join("\n")).expect("the lines are right")
+}
+
 fn config(plan: &Plan, server: usize, seed: u64) -> Config {
-    // In some runs learners are brought up from the log on disk, in some epochs are short.
-    let from_log = matches!(seed % 16, 0 | 8 | 9 | 10);
-    let short_epochs = matches!(seed % 16, 0 | 11 | 14 | 15);
+    let mut members = members(plan);
+    if server >= plan.voters + plan.observers {
+        members = list_of_joiner(&members, server);
+    }
     Config {
-        history_txns_min: if from_log { 4 } else { 500 },
-        history_bytes_max: if from_log { 0 } else { 32 << 20 },
-        epoch_txns_max: if short_epochs { 20 } else { 0xff00_0000 },
-        log_sync_permille: from_log.then_some(0),
+        history_txns_min: if plan.from_log { 4 } else { 500 },
+        history_bytes_max: if plan.from_log { 0 } else { 32 << 20 },
+        epoch_txns_max: plan.epoch_txns_max,
+        log_sync_permille: plan.from_log.then_some(0),
         session_tag: (server + 1) as u8,
         seed: seed ^ server as u64,
         tick_ms: 1000,
@@ -138,9 +165,12 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
         snapshot_txns: plan.snapshot_txns,
         container_check_ms: 7_000,
         container_never_used_ms: 9_000,
+        reconfig_enabled: plan.reconfigs,
+        // Nobody but an administrator may change a configuration otherwise.
+        skip_acl: plan.reconfigs,
         ensemble: Some(EnsembleConfig {
             me: server as i64 + 1,
-            members: members(plan),
+            members,
             proposed: None,
             init_ticks: 10,
             sync_ticks: 5,
@@ -169,7 +199,8 @@ impl World {
             next_conn: 0,
             paused_until_ms: 0,
             held: VecDeque::new(),
-            restart_at_ms: Some(1),
+            // Who comes later without a reconfig is started by hand.
+            restart_at_ms: (plan.reconfigs || number < plan.servers() - plan.spares).then_some(1),
             boots: 0,
             wall_ms: 1_700_000_000_000,
             due_ms: i64::MAX,
@@ -177,7 +208,7 @@ impl World {
             disk_full_until_ms: 0,
             disk_slow_until_ms: 0,
         };
-        let count = plan.voters + plan.observers;
+        let count = plan.servers();
         World {
             seed,
             now_ms: 1,
@@ -191,9 +222,11 @@ impl World {
             next_fault_ms: i64::MAX,
             faults_end_ms: 0,
             rolling: VecDeque::new(),
+            rolls_at_ms: 0,
             trace: VecDeque::new(),
             tally: Tally::default(),
             verbose: false,
+            printed: 0,
             fingerprint: seed,
             steps: 0,
             plan,
@@ -292,6 +325,19 @@ impl World {
         for client in 0..self.clients.len() {
             self.drive_client(client);
         }
+        if self.verbose {
+            self.print_record();
+        }
+    }
+
+    /// What clients asked for and were told since the last time.
+    fn print_record(&mut self) {
+        // An expiry may have been taken back.
+        self.printed = self.printed.min(self.record.entries.len());
+        for entry in &self.record.entries[self.printed..] {
+            println!("{:>8}   {:x?}", entry.at_ms, entry.event);
+        }
+        self.printed = self.record.entries.len();
     }
 
     /// Lets so much time pass, without faults.

@@ -50,11 +50,13 @@ pub enum Fault {
     ClockJump,
     /// A server loses its disk.
     Wipe,
+    /// A client asks for another configuration: servers join, leave, or change their role.
+    Reconfig,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Fault; 22] = [
+    pub const ALL: [Fault; 23] = [
         Fault::Crash,
         Fault::CrashMidStep,
         Fault::Power,
@@ -77,6 +79,7 @@ impl Fault {
         Fault::BitFlip,
         Fault::ClockJump,
         Fault::Wipe,
+        Fault::Reconfig,
     ];
 
     /// For reports.
@@ -104,6 +107,7 @@ impl Fault {
             Fault::BitFlip => "bit flip",
             Fault::ClockJump => "clock jump",
             Fault::Wipe => "wiped disk",
+            Fault::Reconfig => "reconfiguration",
         }
     }
 }
@@ -115,6 +119,14 @@ pub struct Plan {
     pub voters: usize,
     /// Observers.
     pub observers: usize,
+    /// Servers that the first configuration does not name; they join by a reconfig, if at all.
+    pub spares: usize,
+    /// The ensemble may be changed by its clients.
+    pub reconfigs: bool,
+    /// Learners are brought up from the log on disk.
+    pub from_log: bool,
+    /// Txns of an epoch, about; then the next one begins.
+    pub epoch_txns_max: u32,
     /// Voters are grouped by threes, and a quorum is a majority of groups.
     pub groups: bool,
     /// Clients.
@@ -147,11 +159,19 @@ impl Plan {
         let mut rng = Rng::new(seed ^ 0x5eed);
         let voters = *rng.pick(&[1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
         let keep = *rng.pick(&[1, 2, 2, 3]);
-        let faults = Fault::ALL.into_iter().filter(|_| rng.below(4) < keep).collect();
+        let faults: Vec<Fault> = Fault::ALL.into_iter().filter(|_| rng.below(4) < keep).collect();
+        let observers = if voters < 6 { *rng.pick(&[0, 0, 0, 1, 2]) } else { 0 };
+        let groups = voters >= 5 && rng.one_in(4);
+        // Hierarchical quorums cannot be changed in steps.
+        let reconfigs = !groups && faults.contains(&Fault::Reconfig);
         Plan {
             voters,
-            observers: if voters < 6 { *rng.pick(&[0, 0, 0, 1, 2]) } else { 0 },
-            groups: voters >= 5 && rng.one_in(4),
+            observers,
+            spares: if reconfigs { rng.below(3).min(7 - voters - observers) } else { 0 },
+            reconfigs,
+            from_log: matches!(seed % 16, 0 | 8 | 9 | 10),
+            epoch_txns_max: if matches!(seed % 16, 0 | 11 | 14 | 15) { 20 } else { 0xff00_0000 },
+            groups,
             clients: 1 + rng.below(5),
             mirrors: rng.one_in(3),
             pipeline: *rng.pick(&[1, 1, 3, 8]),
@@ -166,11 +186,20 @@ impl Plan {
         }
     }
 
+    /// All servers, the spares included.
+    pub fn servers(&self) -> usize {
+        self.voters + self.observers + self.spares
+    }
+
     /// A quiet ensemble: what a scripted schedule begins with.
     pub fn quiet(voters: usize, observers: usize) -> Plan {
         Plan {
             voters,
             observers,
+            spares: 0,
+            reconfigs: false,
+            from_log: false,
+            epoch_txns_max: 0xff00_0000,
             groups: false,
             clients: 1,
             mirrors: false,

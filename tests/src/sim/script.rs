@@ -69,6 +69,25 @@ impl World {
         found(self).expect("looked at just now").1
     }
 
+    /// Asks for another configuration: lines of servers that join, ids of those that leave. Does not
+    /// wait for the answer.
+    pub fn reconfigure(&mut self, client: usize, joining: &[String], leaving: &str) {
+        self.ask(client, Request::Reconfig(joining.join(","), leaving.to_owned()));
+    }
+
+    /// The voters of the newest configuration that came into force anywhere.
+    pub fn voters(&self) -> Vec<usize> {
+        self.monitor.newest_members().voters().map(|sid| sid as usize - 1).collect()
+    }
+
+    /// The settings of a server that is down name so many voters from now on.
+    pub fn give_list(&mut self, server: usize, voters: usize) {
+        assert!(self.servers[server].replica.is_none(), "S{} is not down", server + 1);
+        let plan = Plan { voters, ..self.plan.clone() };
+        let ensemble = self.servers[server].config.ensemble.as_mut();
+        ensemble.expect("it is in an ensemble").members = super::members(&plan);
+    }
+
     /// Servers that follow, ascending.
     pub fn followers(&mut self) -> Vec<usize> {
         let leader = self.leader();
@@ -78,6 +97,12 @@ impl World {
     /// Whether a server serves.
     pub fn serves(&self, server: usize) -> bool {
         self.servers[server].serving
+    }
+
+    /// Whether a server's process runs, or will start by itself.
+    pub fn is_up(&self, server: usize) -> bool {
+        let server = &self.servers[server];
+        server.replica.is_some() || server.restart_at_ms.is_some()
     }
 
     /// The newest txn that is durable on a server.
@@ -100,6 +125,29 @@ impl World {
     pub fn restart(&mut self, server: usize) {
         self.servers[server].restart_at_ms = Some(self.now_ms + 1);
         self.pass(2);
+    }
+
+    /// The others restart, and their disks are purged, so that a server that is down lacks more than
+    /// they keep: whoever leads has to send it the whole database.
+    ///
+    /// # Panics
+    /// When DIFF would do, because a snapshot is missing.
+    pub fn forget_what_it_lacks(&mut self, behind: usize, loss: Loss) {
+        assert!(self.servers[behind].replica.is_none(), "S{} is not down", behind + 1);
+        let lacks = self.durable(behind);
+        for server in (0..self.servers.len()).filter(|server| *server != behind) {
+            self.stop(server, loss);
+            self.servers[server].disk.purge();
+            let saved = self.servers[server].disk.snapshot();
+            assert!(saved > Some(lacks), "S{} keeps all above {lacks}: {saved:?}", server + 1);
+            self.restart(server);
+        }
+        self.leader();
+    }
+
+    /// How often a server was sent the whole database.
+    pub fn databases_sent_to(&self, server: usize) -> usize {
+        self.monitor.databases_sent_to(server)
     }
 
     /// Its process ends behind so many more effects, and starts again within a while.

@@ -86,7 +86,10 @@ impl Replica {
             }
         }
         self.remember_digest(zxid);
-        if entry.op == Op::CREATE_SESSION {
+        let opens = matches!(txn.body, Body::CreateSession(_));
+        if opens && self.upgraded(txn.header.session, effects) {
+            // Nobody asked for it by itself.
+        } else if entry.op == Op::CREATE_SESSION {
             if let (Some((id, serial)), Some(slot)) =
                 (entry.client, self.sessions.slot(txn.header.session))
             {
@@ -94,7 +97,8 @@ impl Replica {
             }
             self.stats.answered(now, entry.arrived_ms);
         } else {
-            self.reply(now, entry, code, &answer, effects);
+            let refused = entry.refused.filter(|_| matches!(txn.body, Body::Error(_)));
+            self.reply(now, entry, refused.unwrap_or(code), &answer, effects);
         }
         if bugs::on(Bug::EventBehindReply) {
             effects.list[told..].reverse();
@@ -120,6 +124,10 @@ impl Replica {
         let first = conn.waiting.pop_front();
         assert!(matches!(first, Some(Waiting::Write)), "{first:?} stands before a write");
         conn.outstanding -= u32::from(entry.xid > 0);
+        if code == Code::SESSION_MOVED {
+            // Its client is elsewhere, and knows; nobody is told.
+            return self.close(id, effects);
+        }
         // Apache shows no operation for a write that failed.
         let shown = if code == Code::OK { letters(entry.op) } else { "NA" };
         let start = zk_wire::frame::begin(&mut effects.bytes);
@@ -195,10 +203,15 @@ impl Replica {
         match body {
             Body::CreateSession(timeout_ms) => {
                 self.sessions.add(header.session, *timeout_ms);
+                if self.closed_early.remove(&header.session)
+                    && let Some(session) = self.sessions.find_mut(header.session)
+                {
+                    session.closing = true;
+                }
             }
             Body::CloseSession(paths) => self.apply_close(header, paths.as_deref(), effects),
             Body::Error(code) => return *code,
-            Body::Multi(list) => self.apply_multi(header, list, answer, effects),
+            Body::Multi(list) => return self.apply_multi(header, list, answer, effects),
             Body::Check(_) => {}
             Body::Create(_) | Body::Delete(_) | Body::SetData(..) | Body::SetAcl(..) => {
                 let done = self.apply_change(header, header.op, body, answer, effects);
@@ -215,7 +228,7 @@ impl Replica {
         list: &[(Op, Body<'_>)],
         answer: &mut Vec<u8>,
         effects: &mut Effects,
-    ) {
+    ) -> Code {
         let failed = list.iter().any(|(_, body)| matches!(body, Body::Error(_)));
         let failed = failed && !bugs::on(Bug::MultiInPart);
         for (op, body) in list {
@@ -239,6 +252,9 @@ impl Replica {
             }
         }
         encode_end(answer);
+        let moved = |(_, body): &(Op, Body<'_>)| matches!(body, Body::Error(Code::SESSION_MOVED));
+        // What failed is told in the body, but for this.
+        if list.iter().any(moved) { Code::SESSION_MOVED } else { Code::OK }
     }
 
     /// One change of the tree. That it is possible was judged when the txn was made.

@@ -52,6 +52,8 @@ pub(super) struct Ensemble {
     /// Who leads next by the word of the last leader; then nobody is elected.
     pub designated: Option<Sid>,
     pub epochs: Epochs,
+    /// The newest epoch that a voter had promised when it came to this server as its leader.
+    pub heard_epoch: i64,
     empty_disk: EmptyDisk,
     /// The id of the ensemble, 0 while there is none, and a new one to give out.
     pub cluster: u128,
@@ -88,6 +90,7 @@ impl Ensemble {
             known: Known { committed, proposed },
             designated: None,
             epochs,
+            heard_epoch: 0,
             empty_disk: config.empty_disk,
             cluster: config.cluster,
             fresh_cluster: config.fresh_cluster,
@@ -205,6 +208,8 @@ impl Replica {
             return;
         }
         us.role = Role::Looking;
+        self.await_read_only(now);
+        let us = self.us();
         if let Some(leader) = us.designated.take() {
             us.election.designate(leader, last);
             self.settled(now, leader, effects);
@@ -237,7 +242,7 @@ impl Replica {
     }
 
     /// Clients go elsewhere; what they asked for and is not applied is not theirs any more.
-    fn stop_serving(&mut self, effects: &mut Effects) {
+    pub(super) fn stop_serving(&mut self, effects: &mut Effects) {
         if std::mem::take(&mut self.serving) {
             effects.list.push(Effect::Serve { on: false });
         }
@@ -247,6 +252,8 @@ impl Replica {
         self.outstanding = Default::default();
         self.pending.forget_clients();
         self.sessions.disown();
+        self.forget_locals();
+        (self.read_only.on, self.read_only.due_ms) = (false, None);
     }
 
     fn carry(&mut self, now: Now, mut says: Vec<Say>, effects: &mut Effects) {
@@ -292,6 +299,7 @@ impl Replica {
 
     fn settled(&mut self, now: Now, leader: Sid, effects: &mut Effects) {
         effects.log(Level::Info, format!("ensemble: elected leader={leader}"));
+        self.end_read_only(effects);
         self.us().links.forget_said();
         if leader == self.us().me {
             self.lead(now, effects);

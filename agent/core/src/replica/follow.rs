@@ -137,7 +137,9 @@ impl Replica {
             learner.syncs.push_back(client);
         } else {
             let arrived_ms = now.mono_ms;
-            learner.forwarded.push_back(Forwarded { client, session, xid, op, arrived_ms });
+            let refused = None;
+            let forwarded = Forwarded { client, session, xid, op, arrived_ms, refused };
+            learner.forwarded.push_back(forwarded);
         }
         let peer = learner.peer;
         let start = effects.bytes.len();
@@ -155,6 +157,7 @@ impl Replica {
             entry.xid = first.xid;
             entry.op = first.op;
             entry.arrived_ms = first.arrived_ms;
+            entry.refused = first.refused;
             learner.forwarded.pop_front();
         }
     }

@@ -45,7 +45,8 @@ impl Replica {
         let own_last = self.logged;
         let us = self.us();
         let own = (us.epochs.current, own_last);
-        let leader = Leader::new(us.me, us.epochs.accepted, own, now.mono_ms, us.init_ms);
+        let accepted = us.epochs.accepted.max(us.heard_epoch);
+        let leader = Leader::new(us.me, accepted, own, now.mono_ms, us.init_ms);
         us.role = Role::Leading(Box::new(leader));
         if bugs::on(Bug::Zk4837) && !self.tree.snapshot_runs() {
             self.begin_snapshot_of(false, effects);
@@ -260,6 +261,9 @@ impl Replica {
         let observer = packet.kind == kind::OBSERVERINFO;
         let voter = us.known.electorate().is_voter(sid) || bugs::on(Bug::Zk2959);
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
+        let accepted = packet.zxid.epoch();
+        let serves = leader.phase == Phase::Serving && leader.turn.is_none();
+        let above = voter && serves && accepted > leader.epoch;
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
@@ -269,7 +273,15 @@ impl Replica {
             follower.stage = Stage::Known;
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.
-        leader.report(if voter { sid } else { -1 }, packet.zxid.epoch());
+        leader.report(if voter { sid } else { -1 }, accepted);
+        if above && !self.begin_turn(now, accepted + 1, effects) {
+            // It can follow nobody below its promise, and would stay out until the next election.
+            let us = self.us();
+            us.heard_epoch = us.heard_epoch.max(accepted);
+            self.look(now, "a voter has promised a newer epoch", effects);
+            return Ok(());
+        }
+        let Some(leader) = self.leader() else { return Ok(()) };
         if leader.phase >= Phase::EpochAck {
             self.ask(peer, effects);
         }
@@ -362,6 +374,7 @@ impl Replica {
             return self.look(now, "the configuration has another leader", effects);
         }
         self.serving = true;
+        self.read_only.whole = true;
         effects.list.push(Effect::Serve { on: true });
     }
 }

@@ -337,6 +337,7 @@ impl Replica {
                 self.abort_snapshot(effects);
                 self.install(now, recovered);
                 self.wants_database = false;
+                self.read_only.whole = false;
                 self.durable = zxid;
                 if let Some(learner) = self.learner() {
                     learner.committed = zxid;
@@ -531,6 +532,7 @@ impl Replica {
         self.committed = self.committed.max(history_end);
         self.apply_ready(now, effects);
         self.serving = true;
+        self.read_only.whole = true;
         self.sessions.restart();
         self.sessions.collect_touches();
         let zxid = self.tree.last_zxid();

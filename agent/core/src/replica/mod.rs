@@ -9,11 +9,14 @@ mod bring_up;
 mod broadcast;
 mod client;
 mod cluster;
+mod connect;
 mod ensemble;
 mod follow;
 mod from_log;
 mod lead;
 mod learn;
+mod local;
+mod read_only;
 mod reconfig;
 mod status;
 mod throttle;
@@ -28,6 +31,10 @@ mod cluster_tests;
 #[cfg(test)]
 mod room;
 #[cfg(test)]
+mod local_tests;
+#[cfg(test)]
+mod read_only_tests;
+#[cfg(test)]
 mod reconfig_tests;
 #[cfg(test)]
 mod tests;
@@ -36,7 +43,7 @@ mod throttle_tests;
 #[cfg(test)]
 mod turn_tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use zk_wire::Zxid;
 
@@ -51,7 +58,7 @@ use crate::load::Recovered;
 use crate::pending::PendingQueue;
 use crate::request::Outstanding;
 use crate::request::read::ChildrenCache;
-use crate::session::SessionTable;
+use crate::session::{LocalSessions, SessionTable};
 use crate::time::Now;
 use crate::tree::{DataTree, WatchTable};
 
@@ -74,6 +81,10 @@ pub struct Replica {
     stalled: VecDeque<throttle::Stalled>,
     watches: WatchTable,
     sessions: SessionTable,
+    /// The sessions that only this server knows.
+    locals: LocalSessions,
+    /// Sessions whose end was asked for before this server had seen their beginning applied.
+    closed_early: BTreeSet<i64>,
     conns: Vec<Option<Conn>>,
     conn_count: usize,
     serial: u64,
@@ -88,6 +99,7 @@ pub struct Replica {
     ensemble: Option<Box<ensemble::Ensemble>>,
     /// Clients are served.
     serving: bool,
+    read_only: read_only::ReadOnly,
     /// Epochs are being written down.
     saving: bool,
     /// The state is being loaded anew.
@@ -133,7 +145,7 @@ impl Replica {
             }
         }
         let logged = tree.last_zxid();
-        let config_alone = config.ensemble.is_none();
+        let (config_alone, tick_ms) = (config.ensemble.is_none(), config.tick_ms);
         let found = (recovered.epochs, recovered.history);
         let ensemble = config
             .ensemble
@@ -149,6 +161,8 @@ impl Replica {
             pending: PendingQueue::default(),
             stalled: VecDeque::new(),
             sessions,
+            locals: LocalSessions::new(tick_ms, now),
+            closed_early: BTreeSet::new(),
             conns: Vec::new(),
             conn_count: 0,
             serial: 0,
@@ -157,6 +171,7 @@ impl Replica {
             committed: logged,
             serving: config_alone,
             ensemble,
+            read_only: read_only::ReadOnly::new(),
             saving: false,
             reloading: false,
             snapshot_to: None,
@@ -181,6 +196,7 @@ impl Replica {
     /// Same state and same event give the same effects: no clock, socket, disk or chance in here.
     pub fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
         self.sessions.advance(now);
+        self.locals.table.advance(now);
         match event {
             Event::ClientRequest { conn, frame } => self.on_frame(now, conn, frame, effects),
             Event::Durable { zxid } => self.on_durable(now, zxid, effects),
@@ -209,6 +225,9 @@ impl Replica {
         assert!(!idle || self.outstanding.is_empty(), "changes are under way without a txn");
         assert!(!idle || applied == self.logged, "nothing is under way and txns are missing");
         assert!(!idle || self.stalled.is_empty(), "nothing is under way and requests wait for it");
+        assert!(!(self.serving && self.read_only.on), "clients are served in two ways");
+        let kept = self.serving || self.read_only.on || self.locals.table.is_empty();
+        assert!(kept, "nobody is served and local sessions are kept");
     }
 
     fn conn(&mut self, conn: ConnId) -> Option<&mut Conn> {

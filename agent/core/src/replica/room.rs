@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use zk_wire::connect::ConnectRequest;
+use zk_wire::connect::{ConnectRequest, ConnectResponse};
 use zk_wire::header::{ReplyHeader, RequestHeader};
 use zk_wire::jute::Reader;
 use zk_wire::request::{ReconfigRequest, encode_create};
@@ -50,6 +50,8 @@ pub(super) struct Node {
     xid: i32,
     /// Xids and codes of what its client was answered.
     pub answers: BTreeMap<i32, Code>,
+    /// Further clients.
+    pub guests: BTreeMap<ConnId, Guest>,
     pub lines: Vec<String>,
 }
 
@@ -82,6 +84,22 @@ impl Node {
         (after < self.log_damaged_behind).then_some(piece)
     }
 
+    fn hear(&mut self, conn: ConnId, mut frames: &[u8]) {
+        if conn != CONN {
+            return self.guests.entry(conn).or_default().hear(frames);
+        }
+        while let frame::Cut::Frame { length } = frame::cut(frames, usize::MAX) {
+            let header = ReplyHeader::decode(&mut Reader::new(&frames[4..4 + length]));
+            if let Ok(header) = header
+                && self.connected
+            {
+                self.answers.insert(header.xid, header.code);
+            }
+            self.connected = true;
+            frames = &frames[4 + length..];
+        }
+    }
+
     /// The snapshot is on disk.
     fn publish(&mut self) -> Zxid {
         let (zxid, replaces, pieces) = self.writing.take().expect("a snapshot is written");
@@ -90,6 +108,30 @@ impl Node {
             self.base = Some((zxid, pieces));
         }
         zxid
+    }
+}
+
+/// A client beside the one that every server has.
+#[derive(Debug, Default)]
+pub(super) struct Guest {
+    /// The answer to its handshake.
+    pub greeted: Option<ConnectResponse>,
+    /// The answers to its requests.
+    pub replies: Vec<ReplyHeader>,
+    /// The server has closed its connection.
+    pub closed: bool,
+}
+
+impl Guest {
+    fn hear(&mut self, mut frames: &[u8]) {
+        while let frame::Cut::Frame { length } = frame::cut(frames, usize::MAX) {
+            let mut reader = Reader::new(&frames[4..4 + length]);
+            match self.greeted {
+                None => self.greeted = Some(ConnectResponse::decode(&mut reader).unwrap()),
+                Some(_) => self.replies.push(ReplyHeader::decode(&mut reader).unwrap()),
+            }
+            frames = &frames[4 + length..];
+        }
     }
 }
 
@@ -115,6 +157,8 @@ pub(super) struct Room {
     /// Who gets no mail for now, and what waits for them.
     pub held: BTreeSet<Sid>,
     waiting: Vec<(Sid, Mail)>,
+    /// What is particular to the settings of its servers.
+    change: Box<dyn Fn(&mut Config)>,
 }
 
 /// The line of a server in its usual place.
@@ -131,6 +175,11 @@ pub(super) fn voters(sids: &[Sid]) -> Members {
 impl Room {
     /// These servers, which know each other and have elected a leader.
     pub fn of(sids: &[Sid]) -> Room {
+        Room::with(sids, |_| {})
+    }
+
+    /// The same, with other settings.
+    pub fn with(sids: &[Sid], change: impl Fn(&mut Config) + 'static) -> Room {
         let mut room = Room {
             nodes: BTreeMap::new(),
             now: Now { mono_ms: 1, wall_ms: 1_700_000_000_000 },
@@ -140,6 +189,7 @@ impl Room {
             slow: BTreeSet::new(),
             held: BTreeSet::new(),
             waiting: Vec::new(),
+            change: Box::new(change),
         };
         for sid in sids {
             room.enter(*sid, voters(sids));
@@ -162,7 +212,7 @@ impl Room {
             fresh_cluster: 100 + sid as u128,
             empty_disk: EmptyDisk::Votes,
         };
-        let config = Config {
+        let mut config = Config {
             session_tag: sid as u8,
             tick_ms: 1_000,
             reconfig_enabled: true,
@@ -170,6 +220,7 @@ impl Room {
             ensemble: Some(ensemble),
             ..Config::default()
         };
+        (self.change)(&mut config);
         let node = Node {
             replica: None,
             config,
@@ -183,6 +234,7 @@ impl Room {
             connected: false,
             xid: 0,
             answers: BTreeMap::new(),
+            guests: BTreeMap::new(),
             lines: Vec::new(),
         };
         self.nodes.insert(sid, node);
@@ -218,6 +270,7 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         node.replica = None;
         (node.serves, node.opened, node.connected) = (false, false, false);
+        node.guests.clear();
         node.writing = None;
         self.mail.retain(|(to, _)| *to != sid);
         self.waiting.retain(|(to, _)| *to != sid);
@@ -279,18 +332,10 @@ impl Room {
         let node = self.nodes.get_mut(&sid).unwrap();
         match effect {
             Effect::Append { zxid, txn } => node.log.push((zxid, bytes[txn].to_vec())),
-            Effect::Send { frames, .. } => {
-                let mut rest = &bytes[frames];
-                while let frame::Cut::Frame { length } = frame::cut(rest, usize::MAX) {
-                    let header = ReplyHeader::decode(&mut Reader::new(&rest[4..4 + length]));
-                    if let Ok(header) = header
-                        && node.connected
-                    {
-                        node.answers.insert(header.xid, header.code);
-                    }
-                    node.connected = true;
-                    rest = &rest[4 + length..];
-                }
+            Effect::Send { conn, frames } => node.hear(conn, &bytes[frames]),
+            Effect::Close { conn } if conn != CONN => {
+                node.guests.entry(conn).or_default().closed = true;
+                done.push_back(Done::Closed(conn));
             }
             Effect::Close { conn } => {
                 (node.opened, node.connected) = (false, false);
@@ -398,9 +443,12 @@ impl Room {
     pub fn release(&mut self, sid: Sid) {
         self.held.remove(&sid);
         let waiting = std::mem::take(&mut self.waiting);
-        let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(to, _)| *to == sid);
+        // Before what is on its way since.
+        let (mut now, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(to, _)| *to == sid);
         self.waiting = later;
-        self.mail.extend(now);
+        now.extend(std::mem::take(&mut self.mail));
+        self.mail = now.into();
         self.deliver();
     }
 
@@ -433,7 +481,9 @@ impl Room {
     }
 
     fn is_due(&self, node: &Node) -> bool {
-        node.replica.as_ref().is_some_and(|r| r.deadline(self.now) <= self.now.mono_ms)
+        // As the loop does, every server wakes once a second.
+        let wakes = self.now.mono_ms % 1_000 < 5;
+        node.replica.as_ref().is_some_and(|r| wakes || r.deadline(self.now) <= self.now.mono_ms)
     }
 
     /// Who leads and serves, in the newest epoch.
@@ -469,6 +519,24 @@ impl Room {
         self.step(sid, Event::ClientRequest { conn: CONN, frame: &bytes });
         self.deliver();
         xid
+    }
+
+    /// A further client of a server says hello.
+    pub fn greet(&mut self, sid: Sid, conn: ConnId, request: &ConnectRequest<'_>) {
+        self.nodes.get_mut(&sid).unwrap().guests.insert(conn, Guest::default());
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.step(sid, Event::ClientOpened { conn, peer });
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes);
+        self.step(sid, Event::ClientRequest { conn, frame: &bytes });
+    }
+
+    /// A further client asks for something.
+    pub fn send(&mut self, sid: Sid, conn: ConnId, xid: i32, op: Op, body: &[u8]) {
+        let mut bytes = Vec::new();
+        RequestHeader { xid, op }.encode(&mut bytes);
+        bytes.extend_from_slice(body);
+        self.step(sid, Event::ClientRequest { conn, frame: &bytes });
     }
 
     /// A create; its xid.

@@ -80,8 +80,10 @@ pub struct Status {
     pub data_watches: usize,
     /// Watches of the child registry.
     pub child_watches: usize,
-    /// Sessions.
+    /// Sessions of the ensemble, or of the server that is alone.
     pub sessions: usize,
+    /// Sessions that only this server knows.
+    pub local_sessions: usize,
     /// Connections.
     pub connections: usize,
     /// Requests under way.
@@ -98,6 +100,8 @@ pub enum Standing {
     Alone,
     /// It serves nobody: it looks for a leader, or is on its way to lead or to follow one.
     Apart,
+    /// It looks for a leader, and serves meanwhile who wants to read.
+    ReadOnly,
     /// It leads and serves.
     Leading(LeadingStatus),
     /// It follows and serves.
@@ -152,6 +156,7 @@ impl Replica {
             data_watches: watches.data,
             child_watches: watches.child,
             sessions: self.sessions.len(),
+            local_sessions: self.locals.table.len(),
             connections: self.conn_count,
             outstanding: self.pending.len(),
             disk_has_room: self.disk_has_room,
@@ -193,6 +198,12 @@ impl Replica {
     /// Sessions by the ms from now at which they would expire.
     pub fn sessions_by_expiry(&self) -> BTreeMap<i64, Vec<i64>> {
         self.sessions.by_expiry()
+    }
+
+    /// Sessions that only this server knows, by the ms from now at which they would expire; `None`
+    /// when new ones are not of that kind.
+    pub fn local_sessions_by_expiry(&self) -> Option<BTreeMap<i64, Vec<i64>>> {
+        self.opens_locally().then(|| self.locals.table.by_expiry())
     }
 
     /// Sessions with ephemerals, and the paths of those.
@@ -247,6 +258,7 @@ impl Replica {
     pub fn standing(&self) -> Standing {
         let Some(us) = &self.ensemble else { return Standing::Alone };
         match &us.role {
+            _ if self.read_only.on => Standing::ReadOnly,
             _ if !self.serving => Standing::Apart,
             Role::Leading(leader) => {
                 let mut leading = LeadingStatus {

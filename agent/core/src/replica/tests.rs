@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use zk_wire::connect::{ConnectRequest, ConnectResponse};
-use zk_wire::header::{ReplyHeader, RequestHeader};
+use zk_wire::header::{ReplyHeader, RequestHeader, xid};
 use zk_wire::jute::Reader;
-use zk_wire::request::encode_create;
+use zk_wire::request::{encode_create, encode_path_watch};
 use zk_wire::{Acl, Code, Op, Writer, Zxid, frame};
 
 use crate::config::Config;
@@ -171,6 +171,45 @@ fn a_session_that_is_silent_expires_with_its_ephemerals() {
     assert_eq!(driver.closed, [ConnId(0)]);
     assert_eq!(driver.replica.status().sessions, 0);
     assert!(driver.replica.tree().find("/e").is_none());
+}
+
+/// Goal: a session ends in time though nothing else happens. Method: time passes from deadline to
+/// deadline.
+#[test]
+fn a_silent_session_expires_on_an_idle_server() {
+    let config = Config::default();
+    let tick_ms = i64::from(config.tick_ms);
+    let mut driver = Driver::new(config);
+    driver.connect(0);
+    let begun_ms = driver.now.mono_ms;
+    while driver.closed.is_empty() {
+        driver.now.mono_ms = driver.replica.deadline(driver.now).max(driver.now.mono_ms + 1);
+        driver.step(Event::Tick);
+    }
+    let took_ms = driver.now.mono_ms - begun_ms;
+    assert!((10_000..=10_000 + tick_ms).contains(&took_ms), "{took_ms} ms");
+}
+
+/// Goal: who was answered may count on its session for its timeout from then on. Method: a session
+/// expires, and asks again before its end is on disk.
+#[test]
+fn a_session_that_expires_is_not_answered_any_more() {
+    let mut driver = Driver::new(Config::default());
+    driver.connect(1);
+    driver.now.mono_ms += 1_000;
+    driver.step(Event::Tick);
+    driver.hold = true;
+    while driver.log.len() < 2 {
+        driver.now.mono_ms += 1_000;
+        driver.step(Event::Tick);
+    }
+    driver.sent.clear();
+    driver.request(1, 1, Op::EXISTS, |out| encode_path_watch(out, "/", false));
+    driver.request(1, xid::PING, Op::PING, |_| {});
+    assert_eq!((driver.sent.len(), driver.closed.len()), (0, 0));
+    let last = driver.log.last().expect("its end is on its way").0;
+    driver.step(Event::Durable { zxid: last });
+    assert_eq!(driver.closed, [ConnId(1)]);
 }
 
 /// Goal: a session takes with it what is its own when it ends, and nothing that took its place.

@@ -8,7 +8,7 @@ use zk_wire::header::RequestHeader;
 use zk_wire::{Code, Op, Reader};
 
 use super::Replica;
-use crate::conn::Conn;
+use crate::conn::{Conn, Keeper};
 use crate::effect::Effects;
 use crate::ids::ConnId;
 use crate::time::Now;
@@ -34,7 +34,7 @@ impl Replica {
     #[inline]
     pub(super) fn must_stall(&self) -> bool {
         let max = self.config.throttle_requests_max;
-        max != 0 && (self.pending.len() >= max || !self.stalled.is_empty())
+        max != 0 && !self.read_only.on && (self.pending.len() >= max || !self.stalled.is_empty())
     }
 
     /// Lets a request wait; `refused` when its answer is known already.
@@ -72,6 +72,9 @@ impl Replica {
             let header = RequestHeader::decode(&mut reader).expect("decoded before");
             conn.stalled -= 1;
             conn.waiting_bytes -= stalled.frame.len();
+            if conn.keeper == Keeper::Nobody {
+                continue;
+            }
             let waited_ms = now.mono_ms - stalled.arrived_ms;
             let timeout_ms = i64::from(conn.timeout_ms);
             let closes = header.op == Op::CLOSE_SESSION;
@@ -107,8 +110,17 @@ impl Replica {
         }
         let session = conn.session;
         let closes = self.drop_stalled(id);
+        if closes {
+            self.locals.table.remove(session);
+        }
         let alive = self.sessions.find(session).is_some_and(|session| !session.closing);
-        if closes && alive && self.disk_has_room {
+        if !closes || !alive || !self.disk_has_room {
+            return;
+        }
+        if self.forwards() {
+            let header = RequestHeader { xid: 0, op: Op::CLOSE_SESSION };
+            self.forward(now, (id, conn.serial), session, header, &[], effects);
+        } else {
             self.write_expire(now, session, effects);
         }
     }

@@ -80,6 +80,14 @@ impl Replica {
         if self.snapshot.not_before_ms > i64::MIN {
             others = others.min(self.snapshot.not_before_ms);
         }
+        let locals = &self.locals.table;
+        for due_ms in [self.sessions.reading_due_ms(), locals.reading_due_ms()] {
+            others = others.min(due_ms.unwrap_or(i64::MAX));
+        }
+        if let Some(due_ms) = locals.next_due_ms() {
+            others = others.min(now.mono_ms + due_ms);
+        }
+        others = others.min(self.read_only.due_ms.unwrap_or(i64::MAX));
         // The rest is the leader's, and waits for room on its disk.
         if !self.disk_has_room || !self.decides() {
             return others;
@@ -96,6 +104,8 @@ impl Replica {
 
     pub(super) fn on_tick(&mut self, now: Now, effects: &mut Effects) {
         self.on_ensemble_tick(now, effects);
+        self.look_read_only(now, effects);
+        self.expire_locals(effects);
         if self.disk_has_room && self.decides() {
             let expired = self.sessions.expired();
             for session in expired {

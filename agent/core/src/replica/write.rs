@@ -26,8 +26,17 @@ pub(super) struct Asker<'a> {
     session: i64,
     xid: i32,
     ids: &'a [Id],
+    /// Why its session may have no ephemerals, if so.
+    no_ephemerals: Option<Code>,
     /// For the audit log.
     asked: Option<Box<Asked>>,
+}
+
+impl Asker<'static> {
+    /// The server itself, on behalf of a session.
+    fn of_server(session: i64) -> Asker<'static> {
+        Asker { client: None, session, xid: 0, ids: &[], no_ephemerals: None, asked: None }
+    }
 }
 
 /// What became of a request's record.
@@ -105,11 +114,13 @@ impl Replica {
             return;
         }
         let forwards = self.forwards();
+        let kept_out = self.keep_out_of_ephemerals(now, id, header.op, &reader, effects);
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         let (serial, session) = (conn.serial, conn.session);
         if forwards {
             conn.waiting.push_back(Waiting::Write);
-            return self.forward(now, (id, serial), session, header, reader.rest(), effects);
+            self.forward(now, (id, serial), session, header, reader.rest(), effects);
+            return self.answer_with(kept_out);
         }
         let ids = std::mem::take(&mut conn.ids);
         let client = Some((id, serial));
@@ -118,8 +129,11 @@ impl Replica {
             false => None,
         };
         let undecodable = asked.clone();
-        let asker = Asker { client, session, xid: header.xid, ids: &ids, asked };
-        let refused = self.session_error(session, None);
+        let no_ephemerals = kept_out;
+        let asker = Asker { client, session, xid: header.xid, ids: &ids, no_ephemerals, asked };
+        // Who ends a session need not have it.
+        let ends = header.op == Op::CLOSE_SESSION;
+        let refused = if ends { None } else { self.session_error(session, None) };
         let made = match refused {
             _ if header.op == Op::RECONFIG => {
                 self.write_reconfig(now, asker, reader, refused, effects)
@@ -138,10 +152,19 @@ impl Replica {
             return self.refuse(now, id, header, Code::MARSHALLING_ERROR, effects);
         }
         conn.waiting.push_back(Waiting::Write);
-        if header.op == Op::CLOSE_SESSION
-            && let Some(session) = self.sessions.find_mut(session)
-        {
-            session.closing = true;
+        if ends {
+            self.closes(session);
+        }
+    }
+
+    /// The end of a session is on its way: nothing is written for it behind that.
+    fn closes(&mut self, session: i64) {
+        match self.sessions.find_mut(session) {
+            Some(session) => session.closing = true,
+            None if self.pending.opens_and_closes_session(session) => {
+                self.closed_early.insert(session);
+            }
+            None => {}
         }
     }
 
@@ -160,7 +183,8 @@ impl Replica {
             let body = timeout_ms.to_be_bytes();
             return self.forward(now, (id, serial), session, header, &body, effects);
         }
-        let asker = Asker { client: Some((id, serial)), session, xid: 0, ids: &[], asked: None };
+        let asker = Asker::of_server(session);
+        let asker = Asker { client: Some((id, serial)), ..asker };
         self.make(now, asker, Op::CREATE_SESSION, effects, |_, out| {
             out.put_int(timeout_ms);
             Made::Body { digest: true }
@@ -170,17 +194,20 @@ impl Replica {
     /// Why a session may not write: it is gone, or it went to another server. `learner`: the one
     /// that hands the write in, `None` for a client of this server.
     fn session_error(&mut self, session: i64, learner: Option<PeerId>) -> Option<Code> {
-        match self.sessions.find_mut(session) {
-            Some(session) if !session.closing || bugs::on(Bug::Zk1208) => {
-                if learner.is_some() && session.learner.is_none() && session.owner.is_none() {
-                    session.learner = learner;
-                }
-                (session.learner != learner).then_some(Code::SESSION_MOVED)
-            }
+        let Some(found) = self.sessions.find_mut(session) else {
             // A quorum of learners may have opened it before this server's own disk has it.
-            None if learner.is_some() && self.pending.opens_session(session) => None,
-            _ => Some(Code::SESSION_EXPIRED),
+            let known = self.tolerates(session)
+                || self.locals.table.find(session).is_some()
+                || self.pending.opens_session(session);
+            return (!known).then_some(Code::SESSION_EXPIRED);
+        };
+        if found.closing && !bugs::on(Bug::Zk1208) {
+            return Some(Code::SESSION_EXPIRED);
         }
+        if learner.is_some() && found.learner.is_none() && found.owner.is_none() {
+            found.learner = learner;
+        }
+        (found.learner != learner).then_some(Code::SESSION_MOVED)
     }
 
     /// A write of a learner's client. Whatever is wrong with it, it becomes exactly one txn, because
@@ -197,7 +224,8 @@ impl Replica {
         effects: &mut Effects,
     ) -> Result<(), String> {
         let RequestHeader { xid, op } = header;
-        let asker = Asker { client: None, session, xid, ids, asked: None };
+        let no_ephemerals = self.no_ephemerals(op, session);
+        let asker = Asker { xid, ids, no_ephemerals, ..Asker::of_server(session) };
         if op == Op::CREATE_SESSION {
             let timeout_ms = reader.int("createSession.timeout").map_err(|e| e.to_string())?;
             self.make(now, asker, op, effects, |_, out| {
@@ -222,17 +250,15 @@ impl Replica {
                 made => made,
             },
         });
-        if op == Op::CLOSE_SESSION
-            && let Some(session) = self.sessions.find_mut(session)
-        {
-            session.closing = true;
+        if op == Op::CLOSE_SESSION {
+            self.closes(session);
         }
         Ok(())
     }
 
     /// The end of a session that was not heard of for too long.
     pub(super) fn write_expire(&mut self, now: Now, session: i64, effects: &mut Effects) {
-        let asker = Asker { client: None, session, xid: 0, ids: &[], asked: None };
+        let asker = Asker::of_server(session);
         self.make(now, asker, Op::CLOSE_SESSION, effects, |preparer, out| Made::Body {
             digest: preparer.close_session(out),
         });
@@ -242,7 +268,7 @@ impl Replica {
 
     /// The end of a container or TTL znode. Nothing happens if it is not one any more.
     pub(super) fn write_reap(&mut self, now: Now, path: &str, effects: &mut Effects) {
-        let asker = Asker { client: None, session: 0, xid: 0, ids: &[], asked: None };
+        let asker = Asker::of_server(0);
         self.make(now, asker, Op::DELETE_CONTAINER, effects, |preparer, out| {
             match preparer.reap(path, out) {
                 Ok(()) => Made::Body { digest: true },
@@ -278,6 +304,7 @@ impl Replica {
             time_ms: now.wall_ms,
             digest,
             soft_quota: false,
+            no_ephemerals: asker.no_ephemerals,
         };
         let made = body(&mut preparer, out);
         let (digest, soft_quota) = (preparer.digest, preparer.soft_quota);

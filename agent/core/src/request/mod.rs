@@ -4,5 +4,6 @@ pub mod outstanding;
 pub mod prepare;
 pub mod read;
 pub mod reconfig;
+pub mod ephemeral;
 
 pub use outstanding::Outstanding;

@@ -48,6 +48,8 @@ pub struct Preparer<'a> {
     pub digest: u64,
     /// Soft limits that were exceeded.
     pub soft_quota: bool,
+    /// Why the caller may have no ephemerals, if so.
+    pub no_ephemerals: Option<Code>,
 }
 
 type Prepared = Result<(), Code>;
@@ -103,6 +105,10 @@ impl Preparer<'_> {
     /// The create family. `op` decides what is stored, the flags decide about suffix and owner.
     pub fn create(&mut self, op: Op, request: &CreateRequest<'_>, out: &mut Vec<u8>) -> Prepared {
         check_flags(op, request)?;
+        let ephemeral = matches!(request.flags, flags::EPHEMERAL | flags::EPHEMERAL_SEQUENTIAL);
+        if let Some(code) = self.no_ephemerals.filter(|_| ephemeral) {
+            return Err(code);
+        }
         // Apache's server trips over a null path here, and the request counts as undecodable.
         let asked = request.path.as_deref().ok_or(Code::MARSHALLING_ERROR)?;
         if !asked.contains('/') || asked.contains('\0') {
@@ -134,7 +140,6 @@ impl Preparer<'_> {
         }
         let data_bytes = request.data.map_or(0, <[u8]>::len);
         self.check_quota(path, 1, data_bytes as i64)?;
-        let ephemeral = matches!(request.flags, flags::EPHEMERAL | flags::EPHEMERAL_SEQUENTIAL);
         let counted = parent.stat.cversion.wrapping_add(1);
         let list = self.tree.acls.bytes(acl);
         let ttl = request.ttl_ms;

@@ -4,8 +4,9 @@
 //! one tick more after it was last heard of. A touch only writes the new deadline; the bucket it
 //! stands in is looked at when it falls due and the session moved on if it has lived meanwhile.
 //!
-//! The clock here is not the host's: a gap between two readings counts for at most `STALL_MAX_MS`,
-//! so that a stop of our own process expires nobody.
+//! The clock here is not the host's: a gap between two readings counts for less than a tick and at most
+//! `STALL_MAX_MS`, so that a stop of our own process expires nobody. So it must be read more often than
+//! that while there are sessions ([`SessionTable::reading_due_ms`]).
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use crate::bugs::{self, Bug};
 use crate::ids::{ConnId, PeerId};
 use crate::time::Now;
 
-/// A gap between two turns counts for no more than this, in ms. The loop wakes once a second.
-pub const STALL_MAX_MS: i64 = 1500;
+/// A gap between two readings counts for no more than this, in ms.
+const STALL_MAX_MS: i64 = 1500;
 
 /// A session.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub struct SessionTable {
     by_id: BTreeMap<i64, u32>,
     buckets: BTreeMap<i64, Vec<(u32, i64)>>,
     tick_ms: i64,
+    stall_max_ms: i64,
     clock_ms: i64,
     last_mono_ms: Option<i64>,
     next_id: i64,
@@ -67,6 +69,7 @@ impl SessionTable {
             by_id: BTreeMap::new(),
             buckets: BTreeMap::new(),
             tick_ms: i64::from(tick_ms.max(1)),
+            stall_max_ms: (i64::from(tick_ms) * 3 / 4).clamp(3, STALL_MAX_MS),
             clock_ms: 0,
             last_mono_ms: None,
             next_id: if next_id == i64::MIN { next_id + 1 } else { next_id },
@@ -92,7 +95,13 @@ impl SessionTable {
     /// Moves the clock on.
     pub fn advance(&mut self, now: Now) {
         let last = self.last_mono_ms.replace(now.mono_ms).unwrap_or(now.mono_ms);
-        self.clock_ms += (now.mono_ms - last).clamp(0, STALL_MAX_MS);
+        self.clock_ms += (now.mono_ms - last).clamp(0, self.stall_max_ms);
+    }
+
+    /// When the clock must be read again, `Now::mono_ms`; `None` when nobody waits for it.
+    pub fn reading_due_ms(&self) -> Option<i64> {
+        let last = self.last_mono_ms.filter(|_| !self.is_empty())?;
+        Some(last + self.stall_max_ms * 2 / 3)
     }
 
     /// An id for a new session.
@@ -170,12 +179,13 @@ impl SessionTable {
         self.by_id.get(&id).copied()
     }
 
-    /// Says that a session is alive. False when it is not known any more.
+    /// Says that a session is alive. False when it is not known any more, or its end is on its way:
+    /// who is answered counts on the session for its timeout from then on.
     #[inline]
     pub fn touch(&mut self, slot: u32, id: i64, timeout_ms: i32) -> bool {
         let deadline_ms = self.due(timeout_ms);
         match self.slots.get(slot as usize) {
-            Some(session) if session.live && session.id == id => {
+            Some(session) if session.live && session.id == id && !session.closing => {
                 self.set_deadline(slot, deadline_ms);
                 if self.touches.is_some() {
                     self.note_touch(slot);
@@ -312,14 +322,13 @@ mod tests {
     #[test]
     fn expiry_comes_within_a_tick_and_a_touch_defers_it() {
         let mut table = SessionTable::new(100, 1, at(0));
-        table.advance(at(0));
         let slot = table.add(7, 250);
-        table.advance(at(240));
+        (0..=240).step_by(10).for_each(|ms| table.advance(at(ms)));
         assert!(table.touch(slot, 7, 250));
-        table.advance(at(400));
-        assert!(table.expired().is_empty());
-        table.advance(at(490));
-        assert!(table.expired().is_empty());
+        for ms in (240..=490).step_by(10) {
+            table.advance(at(ms));
+            assert!(table.expired().is_empty());
+        }
         table.advance(at(500));
         assert_eq!(table.expired(), [7]);
         assert!(table.expired().is_empty());
@@ -331,7 +340,8 @@ mod tests {
     fn a_stall_of_our_own_expires_nobody() {
         let mut table = SessionTable::new(100, 1, at(0));
         table.advance(at(0));
-        table.add(7, 4000);
+        table.add(7, 100);
+        table.advance(at(20));
         table.advance(at(1_000_000));
         assert!(table.expired().is_empty());
     }

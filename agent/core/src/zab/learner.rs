@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use zk_wire::{Op, Zxid};
+use zk_wire::{Code, Op, Zxid};
 
 use super::kin;
 use super::stream::Receiver;
@@ -64,6 +64,8 @@ pub struct Forwarded {
     pub op: Op,
     /// When it came, on the monotonic clock.
     pub arrived_ms: i64,
+    /// The error to answer with, should there be one.
+    pub refused: Option<Code>,
 }
 
 /// A proposal that is not in the log yet.

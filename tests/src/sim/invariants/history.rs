@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use zk_core::Recovered;
-use zk_wire::Zxid;
+use zk_core::txn::{Body, Txn};
+use zk_core::{Members, Recovered};
+use zk_wire::{Op, Zxid};
 
 use super::{Broken, Held, Monitor, Proposed, broken, name};
 use crate::sim::disk::Disk;
@@ -31,6 +32,7 @@ impl Monitor {
     /// 3: a zxid has one content, for ever.
     pub(super) fn i03_one_content(
         &mut self,
+        server: usize,
         zxid: Zxid,
         txn: &[u8],
         at_ms: i64,
@@ -51,8 +53,42 @@ impl Monitor {
             }
             _ => Zxid(zxid.0 - 1),
         };
-        self.proposed.insert(zxid, Proposed { txn: txn.clone(), at_ms, pred });
+        let before = match zxid.counter() {
+            1 => self.servers[server].version,
+            _ => self.proposed.get(&pred).map_or(0, |pred| pred.config),
+        };
+        let config = self.config_of(server, zxid, &txn, before)?;
+        self.proposed.insert(zxid, Proposed { txn: txn.clone(), at_ms, pred, config, before });
         Ok(Shared { txn, fresh: Some(zxid) })
+    }
+
+    /// 18: a leader proposes a configuration when the one before is in force, and none else.
+    fn config_of(
+        &mut self,
+        server: usize,
+        zxid: Zxid,
+        txn: &[u8],
+        before: i64,
+    ) -> Result<i64, Broken> {
+        let Ok(Txn { header, body: Body::SetData(_, Some(text), _), .. }) = Txn::decode(txn) else {
+            return Ok(before);
+        };
+        if header.op != Op::RECONFIG {
+            return Ok(before);
+        }
+        let bad = |text: String| broken("i18_configurations_go_forward", text);
+        let in_force = self.servers[server].version;
+        if before > in_force {
+            let text = format!("{}: {zxid} behind {before:#x}, {in_force:#x}", name(server));
+            return Err(bad(text));
+        }
+        let text = std::str::from_utf8(text).map_err(|error| bad(error.to_string()))?;
+        let members = Members::parse(text).map_err(|error| bad(error.to_string()))?;
+        if members.version != zxid.0 {
+            return Err(bad(format!("{zxid} makes version {:#x}", members.version)));
+        }
+        self.configs.insert(zxid.0, members);
+        Ok(zxid.0)
     }
 
     /// 4: in an epoch the counters are 1, 2, 3, and so on.
@@ -148,28 +184,6 @@ impl Monitor {
                 Err(broken("i21_restart_equivalence", text))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// 22: what is loaded from disk holds no multi in part: its last txn is one that was proposed,
-    /// whole, and each znode's versions and zxids fit together.
-    pub(super) fn i22_versions_never_decrease(&self, server: usize, recovered: &Recovered) -> Held {
-        let (tree, last) = (&recovered.tree, recovered.tree.last_zxid());
-        let mut wrong = None;
-        tree.walk(|path, number| {
-            let stat = tree.node(number).persisted();
-            let newest = stat.czxid.max(stat.mzxid).max(stat.pzxid);
-            let fits = stat.mzxid >= stat.czxid && stat.pzxid >= stat.czxid && newest <= last.0;
-            if !fits || stat.version < 0 || stat.cversion < 0 {
-                wrong.get_or_insert_with(|| format!("{path}: {stat:?}"));
-            }
-        });
-        match wrong.filter(|text| !text.starts_with("/zookeeper")) {
-            Some(text) => {
-                let text = format!("{}: at {last}: {text}", name(server));
-                Err(broken("i22_versions_never_decrease", text))
-            }
-            None => Ok(()),
         }
     }
 }

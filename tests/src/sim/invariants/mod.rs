@@ -6,13 +6,14 @@
 //! which everything must come together.
 
 mod history;
+mod replay;
 mod served;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use zk_core::{Epochs, Members, Port, Recovered, Replica};
+use zk_core::{Config, Epochs, Members, Port, Recovered, Replica};
 use zk_wire::Zxid;
 
 use super::disk::{Disk, Done};
@@ -63,14 +64,21 @@ pub struct Proposed {
     pub at_ms: i64,
     /// The txn before it in its leader's log.
     pred: Zxid,
+    /// The version of the configuration that decides about it.
+    config: i64,
+    /// The version of the one that decides about it as well, when it is a reconfig.
+    before: i64,
 }
 
 /// What was seen so far.
 #[derive(Debug)]
 pub struct Monitor {
-    members: Members,
-    /// Every configuration that was in force, by version.
-    texts: BTreeMap<i64, String>,
+    /// Every configuration that was proposed or came into force, by version.
+    configs: BTreeMap<i64, Members>,
+    /// The newest one that came into force somewhere.
+    in_force: i64,
+    /// Epochs whose leader was seen to have the history on a quorum.
+    established: BTreeSet<i64>,
     servers: Vec<Known>,
     /// Every txn ever logged.
     pub proposed: BTreeMap<Zxid, Proposed>,
@@ -93,8 +101,9 @@ impl Monitor {
     /// Nothing was seen yet.
     pub fn new(members: Members, count: usize) -> Monitor {
         Monitor {
-            members,
-            texts: BTreeMap::new(),
+            configs: BTreeMap::from([(0, members)]),
+            in_force: 0,
+            established: BTreeSet::new(),
             servers: vec![Known::default(); count],
             proposed: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -107,12 +116,21 @@ impl Monitor {
         }
     }
 
-    /// A server has read its disk.
-    pub fn on_start(&mut self, server: usize, recovered: &Recovered, disk: &Disk) -> Held {
+    /// A server has read its disk. The configuration of its settings is the one that was in force
+    /// there, unless it had no place in that.
+    pub fn on_start(
+        &mut self,
+        server: usize,
+        config: &Config,
+        recovered: &Recovered,
+        disk: &Disk,
+    ) -> Held {
+        let version = config.ensemble.as_ref().map_or(0, |own| own.members.version);
+        self.servers[server].version = version;
         self.i01_epochs_never_decrease(server, disk)?;
         self.i20_a_received_database_stays(server, recovered.tree.last_zxid())?;
         self.i21_restart_equivalence(server, recovered)?;
-        self.i22_versions_never_decrease(server, recovered)
+        self.i22_versions_never_decrease(server, disk, config)
     }
 
     /// A server's process has ended.
@@ -124,7 +142,9 @@ impl Monitor {
     /// A server lost its disk, and everything that it promised.
     pub fn on_wipe(&mut self, server: usize, disk: &Disk) {
         let excused = disk.durable_last().max(self.servers[server].excused);
-        self.servers[server] = Known { excused, wiped: true, ..Known::default() };
+        // The configuration stands beside the settings, not among the data.
+        let version = self.servers[server].version;
+        self.servers[server] = Known { excused, version, wiped: true, ..Known::default() };
     }
 
     /// A server logs a txn. Gives the bytes that all servers share.
@@ -138,7 +158,7 @@ impl Monitor {
         now_ms: i64,
     ) -> Held<Rc<[u8]>> {
         self.i06_the_log_ascends(server, zxid, disk)?;
-        let shared = self.i03_one_content(zxid, txn, now_ms)?;
+        let shared = self.i03_one_content(server, zxid, txn, now_ms)?;
         if let Some(fresh) = shared.fresh {
             self.i04_counters_have_no_gap(zxid)?;
             self.i08_integrity(server, leads, fresh)?;
@@ -182,9 +202,18 @@ impl Monitor {
         }
     }
 
-    /// A configuration comes into force on a server.
-    pub fn on_members(&mut self, server: usize, members: &Members) -> Held {
-        self.i18_configurations_go_forward(server, members)
+    /// A configuration comes into force on a server. True when it is new, and no mere stamp on the
+    /// servers that there were.
+    pub fn on_members(&mut self, server: usize, members: &Members) -> Held<bool> {
+        let before = self.newest_members().clone();
+        let newer = self.in_force < members.version;
+        self.i18_configurations_go_forward(server, members)?;
+        Ok(newer && !before.same_servers(members))
+    }
+
+    /// The newest configuration that came into force somewhere: nobody can go behind it.
+    pub fn newest_members(&self) -> &Members {
+        &self.configs[&self.in_force]
     }
 
     /// A replica was stepped. True when something is served that was not served before.
@@ -238,17 +267,18 @@ impl Monitor {
         self.i28_nothing_is_out_of_phase(server, line)
     }
 
-    /// The voters among these servers, by their numbers, are a quorum. Counted here: what the servers
-    /// take for one is what is looked at.
-    fn is_quorum(&self, servers: impl Iterator<Item = usize>) -> bool {
+    /// The voters among these servers, by their numbers, are a quorum of that configuration. Counted
+    /// here: what the servers take for one is what is looked at.
+    fn is_quorum(&self, version: i64, servers: impl Iterator<Item = usize>) -> bool {
+        let members = &self.configs[&version];
         let sids: BTreeSet<i64> = servers.map(|server| server as i64 + 1).collect();
         let mut groups: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
-        for (sid, member) in self.members.servers.iter().filter(|(_, member)| !member.observer) {
-            assert!(!member.observer && !self.members.weights.contains_key(sid));
-            let group = self.members.groups.get(sid).copied().unwrap_or(0);
+        for sid in members.voters() {
+            assert!(!members.weights.contains_key(&sid));
+            let group = members.groups.get(&sid).copied().unwrap_or(0);
             let (have, all) = groups.entry(group).or_default();
             *all += 1;
-            *have += usize::from(sids.contains(sid));
+            *have += usize::from(sids.contains(&sid));
         }
         let won = groups.values().filter(|(have, all)| *have * 2 > *all).count();
         won * 2 > groups.len()

@@ -124,7 +124,8 @@ impl Monitor {
             .enumerate()
             .filter(|(server, disk)| disk.has(last) || self.servers[*server].excused >= last);
         let have: Vec<usize> = have.map(|(server, _)| server).collect();
-        if !self.is_quorum(have.iter().copied()) {
+        // Who is in no configuration any more may lose what it has.
+        if !self.is_quorum(self.in_force, have.iter().copied()) {
             let have: Vec<String> = have.into_iter().map(name).collect();
             let text = format!("{last} is served, and is durable on {have:?} only");
             return Err(broken("i12_durability", text));
@@ -140,8 +141,10 @@ impl Monitor {
     ) -> Held {
         let version = members.version;
         let before = std::mem::replace(&mut self.servers[server].version, version);
-        let text = self.texts.entry(version).or_insert_with(|| members.text.clone());
-        if version < before || *text != members.text {
+        let known = self.configs.entry(version).or_insert_with(|| members.clone());
+        let same = known.text == members.text;
+        self.in_force = self.in_force.max(version);
+        if version < before || !same {
             let text = format!("{}: {version:#x} behind {before:#x}", name(server));
             return Err(broken("i18_configurations_go_forward", text));
         }

@@ -8,7 +8,7 @@ use zk_core::zab::packet::{Packet, kind};
 use zk_wire::jute::Reader;
 use zk_wire::{Op, Zxid};
 
-use super::{Held, Monitor, broken, name};
+use super::{Held, Monitor, Proposed, broken, name};
 use crate::sim::disk::Disk;
 use crate::sim::net::End;
 
@@ -61,6 +61,8 @@ pub(super) struct Wire {
     promised: BTreeMap<(i64, usize), BTreeSet<usize>>,
     /// Who has what on disk, by epoch: what it said itself.
     acks: BTreeMap<i64, BTreeMap<usize, Zxid>>,
+    /// How often a server was sent the database.
+    databases: BTreeMap<usize, usize>,
     /// The newest round of an election in which a server was seen, with its boot.
     rounds: BTreeMap<usize, (u64, i64)>,
 }
@@ -184,22 +186,28 @@ impl Monitor {
                 (talk.history_end, talk.proposed) = (zxid, zxid);
                 talk.in_database = true;
                 talk.by_database = true;
+                *self.wire.databases.entry(talk.learner).or_default() += 1;
             }
-            kind::PROPOSAL | kind::INFORM => {
-                self.i16_proposals_are_in_order(talk, zxid, packet.data.unwrap_or_default())?;
-                self.i24_writes_are_answered_in_order(talk, zxid, packet.data.unwrap_or_default())?;
+            kind::PROPOSAL | kind::INFORM | kind::INFORMANDACTIVATE => {
+                let mut txn = packet.data.unwrap_or_default();
+                if packet.kind == kind::INFORMANDACTIVATE {
+                    // Who leads from then on stands before it.
+                    txn = txn.get(8..).unwrap_or_default();
+                }
+                self.i16_proposals_are_in_order(talk, zxid, txn)?;
+                self.i24_writes_are_answered_in_order(talk, zxid, txn)?;
                 talk.proposed = zxid;
                 if !talk.offered {
                     talk.history_end = zxid;
                 }
-                if packet.kind == kind::INFORM {
+                if packet.kind == kind::PROPOSAL {
+                    talk.uncommitted.push_back(zxid);
+                } else {
                     self.i17_a_quorum_commits(talk, zxid, disk)?;
                     talk.committed = zxid;
-                } else {
-                    talk.uncommitted.push_back(zxid);
                 }
             }
-            kind::COMMIT => {
+            kind::COMMIT | kind::COMMITANDACTIVATE => {
                 self.i16_commits_follow_proposals(talk, zxid)?;
                 if talk.serving {
                     self.i17_a_quorum_commits(talk, zxid, disk)?;
@@ -240,7 +248,10 @@ impl Monitor {
     fn i02_a_quorum_has_promised(&mut self, talk: &Talk) -> Held {
         let promised = self.wire.promised.get(&(talk.epoch, talk.leader));
         let all: Vec<usize> = promised.into_iter().flatten().copied().collect();
-        if !self.is_quorum(all.iter().copied().chain([talk.leader])) {
+        let version = self.servers[talk.leader].version;
+        // Whoever comes later finds an epoch that was entered, and perhaps another configuration.
+        let entered = self.choosers.contains_key(&talk.epoch);
+        if !entered && !self.is_quorum(version, all.iter().copied().chain([talk.leader])) {
             let who = name(talk.leader);
             let text = format!("{who}: epoch {} without a quorum: {all:?}", talk.epoch);
             return Err(broken("i02_one_leader", text));
@@ -255,9 +266,13 @@ impl Monitor {
     }
 
     /// 2: a leader is established when a quorum has its history.
-    pub(super) fn i02_a_quorum_has_the_history(&self, leader: usize, epoch: i64) -> Held {
+    pub(super) fn i02_a_quorum_has_the_history(&mut self, leader: usize, epoch: i64) -> Held {
+        if !self.established.insert(epoch) {
+            return Ok(());
+        }
         let have = self.wire.followers_of(epoch);
-        if !self.is_quorum(have.iter().copied().chain([leader])) {
+        let version = self.servers[leader].version;
+        if !self.is_quorum(version, have.iter().copied().chain([leader])) {
             let text = format!("{}: established in {epoch} with {have:?}", name(leader));
             return Err(broken("i02_one_leader", text));
         }
@@ -344,7 +359,10 @@ impl Monitor {
         if disk.has(zxid) {
             have.push(talk.leader);
         }
-        if zxid.epoch() == talk.epoch && !self.is_quorum(have.iter().copied()) {
+        let Proposed { config, before, .. } = &self.proposed[&zxid];
+        let decide = BTreeSet::from([*config, *before]);
+        let quorum = |version: &i64| self.is_quorum(*version, have.iter().copied());
+        if zxid.epoch() == talk.epoch && !decide.iter().all(quorum) {
             let text = format!("{}: {zxid} is committed with {have:?}", name(talk.leader));
             return Err(broken("i17_a_quorum_commits", text));
         }
@@ -388,6 +406,11 @@ impl Monitor {
     /// Whether a leader brings a learner up by a database, and is not done with that.
     pub fn sends_database(&self, to: &End) -> bool {
         self.wire.talks.get(to).is_some_and(|talk| talk.by_database && !talk.serving)
+    }
+
+    /// How often a server was sent the database.
+    pub fn databases_sent_to(&self, server: usize) -> usize {
+        self.wire.databases.get(&server).copied().unwrap_or(0)
     }
 
     /// 24: when all is quiet, nothing waits.
