@@ -11,6 +11,7 @@ use zk_core::{Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, PeerId, Re
 use zk_wire::Zxid;
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
+use crate::disk::identity::Identity;
 use crate::disk::writer::LogStats;
 use crate::disk::{
     self, Answer, Ask, DataDir, DiskError, Loading, LogReader, LogWriter, Report, SnapshotOptions,
@@ -279,6 +280,13 @@ impl Disk for NodeDisk {
         (self.wake)();
     }
 
+    fn save_cluster(&mut self, id: u128) {
+        if let Err(error) = self.dir.save_ensemble(id) {
+            self.own.push_back(DiskReport::Failed(error.to_string()));
+            (self.wake)();
+        }
+    }
+
     fn reload(&mut self, cut: Option<Zxid>) {
         let report = match self.load_anew(cut) {
             Ok(recovered) => DiskReport::Reloaded(Box::new(recovered)),
@@ -448,6 +456,12 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         && take_initialize(&settings.log_dir)?
     {
         ensemble.empty_disk = EmptyDisk::Votes;
+    }
+    if let Some(ensemble) = &mut config.ensemble {
+        ensemble.cluster = dir.identity().ensemble.unwrap_or(0);
+        ensemble.fresh_cluster = Identity::draw(server_id, now.wall_ms)
+            .map_err(|error| Failure::System("draw an id".to_owned(), error))?
+            .cluster;
     }
     let options = SnapshotOptions {
         dir: dir.data().to_owned(),

@@ -77,6 +77,11 @@ impl Ensemble {
         Ok(Ensemble { servers: servers?, witness: Witness::default() })
     }
 
+    /// Servers that were started one by one.
+    pub fn of(servers: Vec<Server>) -> Ensemble {
+        Ensemble { servers, witness: Witness::default() }
+    }
+
     /// What a server has printed since it had printed `from` bytes.
     pub fn printed(&self, at: usize, from: usize) -> String {
         self.servers[at].output().get(from..).unwrap_or_default().to_owned()

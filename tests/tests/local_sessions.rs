@@ -189,7 +189,8 @@ fn upgrade(ensemble: &Ensemble, at: usize, elsewhere: usize) {
     assert_eq!(figure(ensemble, at, "zk_global_sessions"), globals + 1);
     // One of the ensemble's now: it goes on elsewhere, and writes no more where it was (row B10).
     let mut moved = reattach(ensemble, elsewhere, &conn.session).expect("it goes on elsewhere");
-    conn.send(Op::CREATE, &record::create(&path("late"), b"", 0));
+    let late = [(Op::CREATE, record::create(&path("late"), b"", 0))];
+    conn.send(Op::MULTI, &record::multi(&late));
     conn.raw.assert_closed();
     moved.ok(Op::SYNC, &record::path("/"));
     assert_eq!(moved.code(Op::EXISTS, &record::path_watch(&path("late"), false)), Code::NO_NODE);

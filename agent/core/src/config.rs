@@ -156,6 +156,10 @@ pub struct EnsembleConfig {
     pub sync_ticks: u32,
     /// How long a better vote is waited for once a quorum agrees, in ms. Apache's servers wait 200.
     pub settle_ms: i64,
+    /// The id of the ensemble whose data this server has; 0 while there is none.
+    pub cluster: u128,
+    /// A new one, drawn by chance, should this server have to give one out; not 0.
+    pub fresh_cluster: u128,
     /// What this server does while its disk is empty.
     pub empty_disk: EmptyDisk,
 }

@@ -95,6 +95,12 @@ pub enum Effect {
         /// What to write.
         epochs: Epochs,
     },
+    /// Write the id of the ensemble down, durably before anything that is asked for behind this:
+    /// `EnsembleConfig::cluster` of the next start.
+    SaveCluster {
+        /// The id, not 0.
+        id: u128,
+    },
     /// Cut everything above a zxid out of the log, and snapshots above it, durably; then load the
     /// state anew. Answered by `Reloaded`. Without a zxid nothing is cut, nor when there is no
     /// older state from which that zxid can be reached.

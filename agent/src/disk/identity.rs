@@ -6,6 +6,7 @@
 //! cluster=<32 hex digits>    current=5
 //! server=1                   crc=<8 hex digits>
 //! created_ms=1700000000000
+//! ensemble=<32 hex digits>           once the servers of an ensemble have agreed on it
 //! imported_zxid=0x100000002          only after a first start on Apache's files
 //! crc=<8 hex digits>                 crc32c of every byte before this line
 //! ```
@@ -32,8 +33,10 @@ const EPOCHS_TITLE: &str = "zk-agent epochs";
 /// Whose data directory this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Drawn when the directory was made; 128 bits.
+    /// Drawn when the directory was made; 128 bits. Tells its files from those of another one.
     pub cluster: u128,
+    /// What the servers of its ensemble have agreed on; none when it was in none.
+    pub ensemble: Option<u128>,
     /// The server id (`myid`) it was made for.
     pub server_id: i64,
     /// When it was made, in ms since 1970.
@@ -49,7 +52,7 @@ impl Identity {
     /// When the kernel gives no random bytes.
     pub fn draw(server_id: i64, created_ms: i64) -> io::Result<Identity> {
         let cluster = (u128::from(random_u64()?) << 64) | u128::from(random_u64()?);
-        Ok(Identity { cluster, server_id, created_ms, imported_zxid: None })
+        Ok(Identity { cluster, ensemble: None, server_id, created_ms, imported_zxid: None })
     }
 
     /// Reads it; `None` when there is no such file.
@@ -71,7 +74,12 @@ impl Identity {
             None => None,
             Some(_) => Some(Zxid(fields.number("imported_zxid", 16).map_err(refuse)?)),
         };
+        let ensemble = match fields.get("ensemble") {
+            None => None,
+            Some(_) => Some(fields.number("ensemble", 16).map_err(refuse)?),
+        };
         Ok(Some(Identity {
+            ensemble,
             cluster: fields.number("cluster", 16).map_err(refuse)?,
             server_id: fields.number("server", 10).map_err(refuse)?,
             created_ms: fields.number("created_ms", 10).map_err(refuse)?,
@@ -88,6 +96,9 @@ impl Identity {
             "{IDENTITY_TITLE}\nformat={FORMAT}\ncluster={:032x}\nserver={}\ncreated_ms={}\n",
             self.cluster, self.server_id, self.created_ms
         );
+        if let Some(id) = self.ensemble {
+            text.push_str(&format!("ensemble={id:032x}\n"));
+        }
         if let Some(zxid) = self.imported_zxid {
             text.push_str(&format!("imported_zxid={zxid}\n"));
         }
@@ -212,6 +223,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("zk-agent-identity-{}", std::process::id()));
         let mut identity = Identity::draw(3, 1_700_000_000_000).unwrap();
         identity.imported_zxid = Some(Zxid::new(5, 0x2a));
+        identity.ensemble = Some(0x1234);
         identity.save(&path).unwrap();
         assert_eq!(Identity::load(&path).unwrap(), Some(identity.clone()));
         let good = std::fs::read(&path).unwrap();

@@ -148,6 +148,17 @@ impl DataDir {
         Ok(())
     }
 
+    /// Remembers durably of which ensemble this directory is.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn save_ensemble(&mut self, id: u128) -> Result<()> {
+        let identity = Identity { ensemble: Some(id), ..self.identity.clone() };
+        identity.save(&self.data.join("identity"))?;
+        self.identity = identity;
+        Ok(())
+    }
+
     /// Reads the epochs; `None` when they were never saved.
     ///
     /// # Errors

@@ -316,8 +316,8 @@ impl Peers {
             }
             let peer = PeerId(self.next_accepted);
             self.next_accepted += 1;
-            let both = Interest::READABLE | Interest::WRITABLE;
-            if let Err(e) = self.registry.register(&mut socket, token_of(peer), both) {
+            let token = token_of(peer);
+            if let Err(e) = self.registry.register(&mut socket, token, Interest::READABLE) {
                 log::warn!("peers: register_failed error={e}");
                 continue;
             }
@@ -391,16 +391,15 @@ impl Peers {
     fn flush_one(&mut self, peer: PeerId) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.in_dirty = false;
-        let Some(socket) = &mut link.socket else { return };
         if link.broken || link.phase == Phase::Dialing {
             return;
         }
-        match link.output.flush(socket) {
+        match link.send(&self.registry, token_of(peer)) {
             Ok(true) if link.phase == Phase::Closing => {
                 // What has come and is not read would make this a reset, which takes what was sent
                 // away from the other side; so its end is waited for.
                 if !std::mem::replace(&mut link.shut, true) {
-                    let _ = socket.shutdown(Shutdown::Write);
+                    let _ = link.socket.as_ref().map(|socket| socket.shutdown(Shutdown::Write));
                     link.readable = true;
                     self.make_ready(peer);
                 }

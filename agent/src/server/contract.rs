@@ -56,6 +56,8 @@ pub trait Disk {
     fn snapshot_abandon(&mut self);
     /// Writes the epochs down. Waits for the disk: it is asked for while nobody is served.
     fn save_epochs(&mut self, epochs: Epochs);
+    /// Writes the id of the ensemble down. Waits for the disk: it is asked for once.
+    fn save_cluster(&mut self, id: u128);
     /// Cuts the log and loads the state anew. Waits for the disk, while nobody is served.
     fn reload(&mut self, cut: Option<Zxid>);
     /// Reads txns of the log for a learner: behind one, up to another that is durable, about so many

@@ -197,6 +197,9 @@ pub fn ensemble(
             init_ticks: keys.init_ticks as u32,
             sync_ticks: keys.sync_ticks as u32,
             settle_ms: SETTLE_MS,
+            // What the data directory says comes with it.
+            cluster: 0,
+            fresh_cluster: 0,
             empty_disk: keys.empty_disk,
         },
         peers: PeerSettings {

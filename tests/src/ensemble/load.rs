@@ -15,7 +15,11 @@ use super::client::Client;
 use super::compare;
 use super::shared::Shared;
 pub use super::shared::{Plan, Use};
+use crate::history::search::search;
 use crate::history::{self, Entry, Event, History, Kind, Promises, Request, Summary};
+
+/// Steps of the search for an order, for each znode.
+const SEARCH_STEPS_MAX: usize = 4_000_000;
 
 /// How long progress may take once everything that is needed for it is there.
 const PROGRESS_LIMIT: Duration = Duration::from_secs(60);
@@ -138,8 +142,16 @@ pub fn judge(entries: Vec<Entry>, log: &Log, promises: &Promises) -> Summary {
         let refused = matches!(txn.kind, Kind::Refused(_));
         !(refused && closes.contains(&(txn.session, txn.cxid)))
     });
-    match history::check(&History { entries, txns }, promises) {
-        Ok(summary) => summary,
+    let history = History { entries, txns };
+    match history::check(&history, promises) {
+        Ok(summary) => {
+            if promises.linearizable_sync {
+                // A second opinion, which believes no zxid.
+                let searched = search(&history.entries, SEARCH_STEPS_MAX);
+                println!("{:?}", searched.unwrap_or_else(|text| panic!("{text}")));
+            }
+            summary
+        }
         Err(found) => {
             let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
             panic!("{} anomalies:\n{}", lines.len(), lines.join("\n"));

@@ -76,6 +76,8 @@ impl Server {
                 init_ticks: 10,
                 sync_ticks: 5,
                 settle_ms: 25,
+                cluster: 0,
+                fresh_cluster: 1,
                 empty_disk: EmptyDisk::Votes,
             }),
             ..Config::default()
@@ -119,9 +121,6 @@ impl Server {
                 Some(Done::Reloaded(recovered, _)) => {
                     self.step(Event::Reloaded { recovered: &mut Some(recovered) });
                 }
-                Some(Done::Read(peer, after, piece)) => {
-                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
-                }
                 None if self.replica.snapshot_runs() => {
                     self.step(Event::SnapshotSlice { bytes_max: 10_000 });
                 }
@@ -139,9 +138,6 @@ impl Server {
             match effect {
                 Effect::Append { zxid, txn } => self.disk.append(*zxid, bytes[txn.clone()].into()),
                 Effect::SaveEpochs { epochs } => self.disk.push(0, Work::Epochs(*epochs)),
-                Effect::ReadLog { peer, after, through, .. } => {
-                    self.disk.push(0, Work::Read(*peer, *after, *through));
-                }
                 Effect::Reload { cut } => self.disk.push(0, Work::Reload(*cut)),
                 Effect::ReadLog { peer, after, through, .. } => {
                     self.disk.push(0, Work::Read(*peer, *after, *through));

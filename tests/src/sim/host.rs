@@ -167,6 +167,10 @@ impl World {
                     let told = self.servers[server].config.ensemble.as_mut();
                     told.expect("it is in an ensemble").proposed = Some((**members).clone());
                 }
+                Effect::SaveCluster { id } => {
+                    let told = self.servers[server].config.ensemble.as_mut();
+                    told.expect("it is in an ensemble").cluster = *id;
+                }
                 Effect::MembersInForce { members, kept } => {
                     let held = self.monitor.on_members(server, members);
                     if self.hold(held) {

@@ -329,6 +329,17 @@ impl Replica {
         }
     }
 
+    /// Pings one learner, which is told something by it.
+    pub(super) fn send_ping(&mut self, peer: PeerId, data: &[u8], effects: &mut Effects) {
+        let zxid = self.logged;
+        let Some(leader) = self.leader() else { return };
+        let round = leader.round;
+        if let Some(follower) = leader.learners.get_mut(&peer) {
+            follower.pings.push_back(round);
+            self.send_packet(peer, kind::PING, zxid, Some(data), effects);
+        }
+    }
+
     /// Shows learners of ours that this leader does not hang, and looks whether its disk does.
     fn look_around(&mut self, now: Now, effects: &mut Effects) {
         let durable = self.durable;
@@ -344,6 +355,7 @@ impl Replica {
             return self.look(now, "a quorum waits for the disk of this server", effects);
         }
         self.ping_those(|follower| follower.kin, effects);
+        self.agree_on_cluster(effects);
     }
 
     /// Time passes for a leader.

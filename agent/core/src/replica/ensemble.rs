@@ -55,6 +55,11 @@ pub(super) struct Ensemble {
     /// The newest epoch that a voter had promised when it came to this server as its leader.
     pub heard_epoch: i64,
     empty_disk: EmptyDisk,
+    /// The id of the ensemble, 0 while there is none, and a new one to give out.
+    pub cluster: u128,
+    pub fresh_cluster: u128,
+    /// Servers of another ensemble whose votes are not heard, and until when.
+    pub shunned: BTreeMap<Sid, i64>,
     /// It stops: nothing new is begun.
     pub stops: bool,
     pub role: Role,
@@ -87,6 +92,9 @@ impl Ensemble {
             epochs,
             heard_epoch: 0,
             empty_disk: config.empty_disk,
+            cluster: config.cluster,
+            fresh_cluster: config.fresh_cluster,
+            shunned: BTreeMap::new(),
             stops: false,
             role: Role::Flushing,
             election: Election::new(config.me, config.settle_ms),
@@ -371,6 +379,9 @@ impl Replica {
     }
 
     fn on_notification(&mut self, now: Now, from: Sid, payload: &[u8], effects: &mut Effects) {
+        if self.is_shunned(now, from) {
+            return;
+        }
         let us = self.us();
         let Some(heard) = notification::decode(from, payload) else {
             let line = format!("election: server {from} sent a notification that is none");

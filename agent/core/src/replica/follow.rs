@@ -64,6 +64,7 @@ impl Replica {
                 self.on_activated(now, packet.zxid, leader, effects)
             }
             kind::PING => {
+                self.on_cluster_told(now, packet.data, effects)?;
                 let mut touched = Vec::new();
                 for (session, timeout_ms) in self.sessions.take_touches() {
                     touched.put_long(session);

@@ -172,11 +172,12 @@ impl Replica {
         let Some(leader) = self.leader().filter(|leader| leader.turn.is_none()) else { return };
         let epoch = leader.epoch;
         let mut data = PROTOCOL.to_be_bytes().to_vec();
-        if let Some(follower) = leader.learners.get_mut(&peer) {
+        let follower = leader.learners.get_mut(&peer);
+        if follower.is_some_and(|follower| {
             follower.stage = Stage::Asked;
-            if follower.kin {
-                kin::put(&mut data);
-            }
+            follower.kin
+        }) {
+            self.put_mark(&mut data);
         }
         self.send_packet(peer, kind::LEADERINFO, base(epoch), Some(&data), effects);
     }
@@ -239,7 +240,7 @@ impl Replica {
             return Err(format!("server {sid} speaks protocol {version:#x}, not {PROTOCOL:#x}"));
         }
         let config = reader.long("LearnerInfo.configVersion").unwrap_or(0);
-        let promises = kin::promises(reader.rest());
+        let (promises, cluster) = (kin::promises(reader.rest()), kin::cluster(reader.rest()));
         let us = self.us();
         if config > us.known.newest().version {
             return Err(format!("server {sid} has a newer configuration, {config:#x}"));
@@ -247,6 +248,7 @@ impl Replica {
         if sid == us.me {
             return Err(format!("server id {sid} is ours: two servers have the same id"));
         }
+        self.check_learner(now, peer, sid, cluster.unwrap_or(0), effects)?;
         // What the server acknowledged on an older connection may be cut off on this one.
         let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
         let older: Vec<PeerId> =
@@ -260,21 +262,26 @@ impl Replica {
         let voter = us.known.electorate().is_voter(sid) || bugs::on(Bug::Zk2959);
         let Role::Leading(leader) = &mut us.role else { return Ok(()) };
         let accepted = packet.zxid.epoch();
-        if voter && leader.phase == Phase::Serving && accepted > leader.epoch {
-            // It can follow nobody below its promise, and would stay out until the next election.
-            us.heard_epoch = us.heard_epoch.max(accepted);
-            self.look(now, "a voter has promised a newer epoch", effects);
-            return Ok(());
-        }
+        let serves = leader.phase == Phase::Serving && leader.turn.is_none();
+        let above = voter && serves && accepted > leader.epoch;
         if let Some(follower) = leader.learners.get_mut(&peer) {
             follower.sid = sid;
             follower.observer = observer;
             follower.kin = promises & kin::PINGS != 0;
+            follower.cluster = cluster;
             follower.turns = promises & kin::EPOCHS != 0;
             follower.stage = Stage::Known;
         }
         // A stranger's promise counts for the choice of the epoch, not for the quorum.
         leader.report(if voter { sid } else { -1 }, accepted);
+        if above && !self.begin_turn(now, accepted + 1, effects) {
+            // It can follow nobody below its promise, and would stay out until the next election.
+            let us = self.us();
+            us.heard_epoch = us.heard_epoch.max(accepted);
+            self.look(now, "a voter has promised a newer epoch", effects);
+            return Ok(());
+        }
+        let Some(leader) = self.leader() else { return Ok(()) };
         if leader.phase >= Phase::EpochAck {
             self.ask(peer, effects);
         }

@@ -95,7 +95,7 @@ impl Replica {
         info.put_long(me);
         info.put_int(PROTOCOL);
         info.put_long(version);
-        kin::put(&mut info);
+        self.put_mark(&mut info);
         self.send_packet(peer, kind, base(epochs.accepted), Some(&info), effects);
     }
 
@@ -152,7 +152,7 @@ impl Replica {
         learner.late = false;
         learner.due_ms = now.mono_ms + wait_ms;
         match (&learner.phase, packet.kind) {
-            (Phase::Introduced, kind::LEADERINFO) => self.on_epoch(packet, effects),
+            (Phase::Introduced, kind::LEADERINFO) => self.on_epoch(now, packet, effects),
             (Phase::Promised, kind::DIFF | kind::TRUNC | kind::SNAP) => {
                 self.on_method(packet, effects)
             }
@@ -165,7 +165,9 @@ impl Replica {
         }
     }
 
-    fn on_epoch(&mut self, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+    fn on_epoch(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
+        let mark = packet.data.and_then(|data| data.get(4..)).unwrap_or_default();
+        self.check_leader(now, kin::cluster(mark).unwrap_or(0))?;
         let epoch = packet.zxid.epoch();
         let have = self.us().epochs;
         if epoch < have.accepted {
@@ -173,7 +175,6 @@ impl Replica {
         }
         let Some(learner) = self.learner() else { return Ok(()) };
         learner.epoch = epoch;
-        let mark = packet.data.and_then(|data| data.get(4..)).unwrap_or_default();
         learner.kin = kin::promises(mark) & kin::PINGS != 0;
         if epoch > have.accepted {
             learner.phase = Phase::Promising;

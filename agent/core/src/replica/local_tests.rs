@@ -291,6 +291,40 @@ fn a_leader_that_goes_in_the_middle_of_an_upgrade_leaves_all_or_nothing() {
     }
 }
 
+/// Goal: who goes while its closeSession waits in the throttle is heard all the same, whoever keeps its
+/// session, and by the leader alone.
+#[test]
+fn an_end_that_waits_in_the_throttle_is_carried_out() {
+    for sessions in [LocalSessions::Off, LocalSessions::On] {
+        let mut room = Room::with(&[1, 2, 3], move |config| {
+            config.local_sessions = sessions;
+            config.throttle_requests_max = 1;
+        });
+        for (sid, path) in [(1, "/at1"), (2, "/at2")] {
+            let xid = room.create(sid, path);
+            assert_eq!(room.answer(sid, xid), Some(Code::OK), "{}", room.story());
+        }
+        for (sid, conn) in [(1, ANN), (3, BEN)] {
+            room.greet(sid, conn, &hello(None));
+            room.deliver();
+        }
+        let ann = session_of(&room, 1, ANN);
+        // Server 1 has a txn that is not committed before the leader hears of anybody.
+        room.send(3, BEN, 1, Op::CREATE, &create("/b", 0));
+        room.held.insert(3);
+        room.deliver();
+        assert!(room.nodes[&1].replica.as_ref().unwrap().must_stall());
+        room.send(1, ANN, 1, Op::CLOSE_SESSION, &[]);
+        room.step(1, Event::ClientClosed { conn: ANN });
+        room.deliver();
+        room.release(3);
+        room.pass(200);
+        assert!(room.has(1, "/b") && !knows(&room, 1, &ann), "{}", room.story());
+        assert!((1..=3).all(|sid| zxid(&room, sid) == zxid(&room, 1)), "{}", room.story());
+        assert_eq!(locals(&room, 1), usize::from(sessions == LocalSessions::On));
+    }
+}
+
 /// A leader takes a session that it does not know for another server's, but not one of its own.
 #[test]
 fn a_leader_knows_its_own() {

@@ -8,6 +8,7 @@ mod apply;
 mod bring_up;
 mod broadcast;
 mod client;
+mod cluster;
 mod connect;
 mod ensemble;
 mod follow;
@@ -25,6 +26,8 @@ mod warm;
 mod write;
 #[cfg(test)]
 mod catch_up_tests;
+#[cfg(test)]
+mod cluster_tests;
 #[cfg(test)]
 mod room;
 #[cfg(test)]

@@ -208,6 +208,8 @@ impl Room {
             init_ticks: 5,
             sync_ticks: 3,
             settle_ms: 25,
+            cluster: 0,
+            fresh_cluster: 100 + sid as u128,
             empty_disk: EmptyDisk::Votes,
         };
         let mut config = Config {
@@ -344,6 +346,9 @@ impl Room {
             Effect::SaveEpochs { epochs } => {
                 node.epochs = epochs;
                 done.push_back(Done::Epochs(epochs));
+            }
+            Effect::SaveCluster { id } => {
+                node.config.ensemble.as_mut().unwrap().cluster = id;
             }
             Effect::MembersProposed { members } => {
                 node.config.ensemble.as_mut().unwrap().proposed = Some(*members);

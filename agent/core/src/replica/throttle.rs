@@ -114,7 +114,13 @@ impl Replica {
             self.locals.table.remove(session);
         }
         let alive = self.sessions.find(session).is_some_and(|session| !session.closing);
-        if closes && alive && self.disk_has_room {
+        if !closes || !alive || !self.disk_has_room {
+            return;
+        }
+        if self.forwards() {
+            let header = RequestHeader { xid: 0, op: Op::CLOSE_SESSION };
+            self.forward(now, (id, conn.serial), session, header, &[], effects);
+        } else {
             self.write_expire(now, session, effects);
         }
     }

@@ -47,24 +47,8 @@ impl Replica {
         if counter <= soft || self.turns() {
             return false;
         }
-        let last = self.logged;
-        let us = self.us();
-        let changes = us.known.proposed.is_some() || us.stops;
-        let Role::Leading(leader) = &mut us.role else { return false };
-        let epoch = leader.epoch;
-        let ready = |f: &leader::Follower| f.turns && f.stage == Stage::Serving;
-        let ready = leader.learners.values().all(|f| ready(f) && f.entered == epoch);
-        if ready && !changes && leader.phase == Phase::Serving && leader.epoch < i64::from(i32::MAX)
-        {
-            leader.turn = Some(leader::Turn {
-                epoch: leader.epoch + 1,
-                last,
-                step: Step::Draining,
-                due_ms: now.mono_ms + DRAIN_MS,
-                begun_ms: now.mono_ms,
-                done: BTreeSet::new(),
-            });
-            self.turn_on(now, effects);
+        let next = self.leading().map_or(0, |leader| leader.epoch + 1);
+        if self.begin_turn(now, next, effects) {
             return false;
         }
         // Half of what is left is more than any leader proposes between two looks.
@@ -73,6 +57,33 @@ impl Replica {
             self.look(now, "the counter of the epoch is nearly spent", effects);
         }
         spent
+    }
+
+    /// Begins to go to another epoch; false when something is in the way. Whoever was not told an
+    /// epoch yet waits for that one.
+    pub(super) fn begin_turn(&mut self, now: Now, epoch: i64, effects: &mut Effects) -> bool {
+        let last = self.logged;
+        let us = self.us();
+        let changes = us.known.proposed.is_some() || us.stops;
+        let Role::Leading(leader) = &mut us.role else { return false };
+        let entered = leader.epoch;
+        let in_step = |f: &leader::Follower| f.stage == Stage::Serving && f.entered == entered;
+        let ready = |f: &leader::Follower| f.stage <= Stage::Known || (f.turns && in_step(f));
+        let ready = leader.learners.values().all(ready);
+        let possible = leader.turn.is_none() && epoch <= i64::from(i32::MAX);
+        if !ready || !possible || changes || leader.phase != Phase::Serving {
+            return false;
+        }
+        leader.turn = Some(leader::Turn {
+            epoch,
+            last,
+            step: Step::Draining,
+            due_ms: now.mono_ms + DRAIN_MS,
+            begun_ms: now.mono_ms,
+            done: BTreeSet::new(),
+        });
+        self.turn_on(now, effects);
+        true
     }
 
     /// Goes to the next step when what this one waits for is there.

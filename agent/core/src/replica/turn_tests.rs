@@ -150,3 +150,20 @@ fn nobody_holds_it_up_for_long() {
     room.pass(6_000);
     assert!((1..=3).all(|sid| room.nodes[&sid].serves && !room.has(sid, "/b")));
 }
+
+/// Goal: who comes back with the promise of a newer epoch, to a leader that nobody knows of any more,
+/// is taken in by an epoch above that, and disturbs nobody.
+#[test]
+fn a_voter_that_has_promised_more_disturbs_nobody() {
+    let mut room = Room::of(&[1, 2, 3]);
+    room.crash(1);
+    room.create(2, "/before");
+    room.nodes.get_mut(&1).unwrap().epochs.accepted = 7;
+    room.start(1);
+    room.pass(1_000);
+    assert_eq!(epochs(&room), [8; 3], "{}", room.story());
+    assert!(room.nodes[&1].serves && room.has(1, "/before"));
+    assert_eq!(lines(&room, "promised a newer epoch"), 0, "{}", room.story());
+    let xid = room.create(1, "/after");
+    assert_eq!(room.answer(1, xid), Some(Code::OK));
+}

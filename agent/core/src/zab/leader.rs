@@ -103,6 +103,8 @@ pub struct Follower {
     pub kin: bool,
     /// It is one of ours, and goes along when the leader begins another epoch.
     pub turns: bool,
+    /// The id of its ensemble, 0 while it has none; `None` when it knows of no such id.
+    pub cluster: Option<u128>,
     /// Last zxid that it told, or through which it has been sent the history.
     pub position: Zxid,
     /// The epoch that it has entered.
@@ -130,6 +132,7 @@ impl Follower {
             observer: false,
             kin: false,
             turns: false,
+            cluster: None,
             entered: -1,
             position: Zxid::NONE,
             reading: Reading::Possible,

@@ -145,6 +145,9 @@ pub fn run(
             let from = given.data_dir.or(default_dir);
             let from = from.ok_or_else(|| usage("no data directory is named"))?;
             let done = export(&from, given.log_dir.as_deref(), &config, &target)?;
+            if let Some(member) = done.member {
+                say(&uncommitted(member, done.zxid));
+            }
             put(
                 out,
                 &format!(
@@ -158,6 +161,15 @@ pub fn run(
         }
         _ => Err(usage(&format!("no tool {tool:?}"))),
     }
+}
+
+/// What is committed is known to the leader alone, and to nobody's disk.
+fn uncommitted(member: i64, zxid: Zxid) -> String {
+    format!(
+        "warning: server {member} was a member of an ensemble: its newest txns up to {zxid} may not \
+         be committed, which no disk knows; start from this while the others serve, or, when all \
+         are stopped, with the one of the newest zxid among the first"
+    )
 }
 
 fn run_verify(

@@ -179,6 +179,8 @@ pub struct Exported {
     pub znodes: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Whose state it is, if it was a member of an ensemble: its newest txns may not be committed.
+    pub member: Option<i64>,
 }
 
 /// Writes the state of a stopped server's data directory as one that Apache's server starts from.
@@ -213,7 +215,8 @@ pub fn export(
     let server_id = (identity.server_id > 0).then_some(identity.server_id);
     let finished = target.finish(&file, txn.as_deref(), found.epochs, server_id);
     finished.context("export to", out)?;
-    Ok(Exported { zxid, znodes: state.tree.len(), sessions: state.sessions.len() })
+    let (znodes, sessions) = (state.tree.len(), state.sessions.len());
+    Ok(Exported { zxid, znodes, sessions, member: server_id })
 }
 
 /// The bytes of a txn, if the newest segments still hold it.

@@ -11,7 +11,7 @@ use super::super::layout::{list_segments, segment_path};
 use super::super::snapshot::SnapshotFile;
 use super::super::testing::Collect;
 use super::super::testing::{Log, TestDir, recover_all};
-use super::super::{DiskError, apache};
+use super::super::{DataDir, DiskError, LogWriter, apache, recover};
 use super::command;
 use super::cut::cut;
 use super::dump::{DumpOptions, dump};
@@ -161,9 +161,14 @@ fn a_cut_makes_a_damaged_log_start_again() {
 
 /// Runs a tool; what it wrote, or why not.
 fn run(tool: &str, line: &str) -> Result<String, String> {
+    run_aloud(tool, line, &mut Vec::new())
+}
+
+fn run_aloud(tool: &str, line: &str, said: &mut Vec<String>) -> Result<String, String> {
     let mut out = Vec::new();
+    let mut say = |line: &str| said.push(line.to_owned());
     let arguments = line.split(' ').filter(|word| !word.is_empty()).map(Into::into);
-    match command::run(tool, arguments, None, &mut out, &mut |_| ()) {
+    match command::run(tool, arguments, None, &mut out, &mut say) {
         Ok(()) => Ok(String::from_utf8(out).unwrap()),
         Err(failure) => Err(format!("{} {failure}", failure.exit_code())),
     }
@@ -210,6 +215,24 @@ fn a_state_is_shown_and_exported_as_it_was_read() {
     assert_eq!(read(&exported), (summary, state));
     assert_eq!(fs::read(test.0.join("out/version-2/currentEpoch")).unwrap(), b"1");
     assert_eq!(fs::read_to_string(test.0.join("out/myid")).unwrap(), "1\n");
+}
+
+/// Goal: who exports a member is told that its newest txns may not be committed, and what to do; who
+/// exports a server that was alone is told nothing.
+#[test]
+fn a_member_is_exported_with_a_warning() {
+    for (server_id, lines) in [(0, 0), (3, 1)] {
+        let test = TestDir::new(&format!("tool-member-{server_id}"));
+        let mut dir = DataDir::open(&test.0, None, server_id, 0).unwrap();
+        let found = recover(&mut dir, &mut Collect::default()).unwrap();
+        LogWriter::start(found.log, true, || ()).unwrap().close().unwrap();
+        drop(dir);
+        let (dir, mut said) = (test.0.display(), Vec::new());
+        run_aloud("export", &format!("--data-dir {dir} {dir}/out"), &mut said).unwrap();
+        assert_eq!(said.len(), lines, "{said:?}");
+        let told = |line: &String| line.contains("server 3") && line.contains("the newest zxid");
+        assert!(said.iter().all(told), "{said:?}");
+    }
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Peers {
         // The others end here.
         link.dialing = Dialing::default();
         link.socket = Some(socket);
+        link.awaits_room = true;
         link.address = Some(address);
         link.phase = Phase::Open;
         link.due_ms = i64::MAX;

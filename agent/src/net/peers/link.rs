@@ -1,8 +1,10 @@
 //! One connection to another server, from its dial to its end.
 
+use std::io;
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
 use nix::sys::socket::{setsockopt, sockopt};
 use zk_core::Port;
 
@@ -23,7 +25,7 @@ pub enum Phase {
 /// A connection to another server.
 #[derive(Debug)]
 pub struct Link {
-    /// Registered once, for both directions, edge-triggered.
+    /// Registered edge-triggered.
     pub socket: Option<TcpStream>,
     /// The other side, for the log.
     pub address: Option<SocketAddr>,
@@ -47,6 +49,9 @@ pub struct Link {
     pub broken: bool,
     /// The kernel took no more; don't try before a writable event.
     pub blocked: bool,
+    /// Registered for both directions: the kernel was full. Otherwise whatever comes in would tell as
+    /// well that there is room, in a turn of its own.
+    pub awaits_room: bool,
     /// Our half is ended.
     pub shut: bool,
     /// Something was sent since it was told to be drained.
@@ -73,6 +78,7 @@ impl Link {
             hung_up: false,
             broken: false,
             blocked: false,
+            awaits_room: false,
             shut: false,
             owes_drained: false,
             in_ready: false,
@@ -103,6 +109,22 @@ impl Link {
             // show only after many minutes of sending again.
             let _ = setsockopt(socket, sockopt::TcpUserTimeout, &(timeout_ms as u32));
         }
+    }
+
+    /// Sends as much as the kernel takes, and has the poll tell of room when it is full. True when
+    /// everything is sent.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn send(&mut self, registry: &Registry, token: Token) -> io::Result<bool> {
+        let Some(socket) = &mut self.socket else { return Ok(true) };
+        let all = self.output.flush(socket)?;
+        if self.awaits_room == all {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            registry.reregister(socket, token, if all { Interest::READABLE } else { both })?;
+            self.awaits_room = !all;
+        }
+        Ok(all)
     }
 
     /// Whether its bytes go to the core.
