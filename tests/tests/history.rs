@@ -82,9 +82,9 @@ fn correct_histories_have_an_order() {
 /// Plants a read that is too old: behind a sync, it shows what was there before a write that was
 /// answered before that sync was called. False when there is no place for one.
 fn plant_an_old_read(history: &mut History, rng: &mut Rng) -> bool {
-    let mut requests: BTreeMap<u64, (i64, Request, usize)> = BTreeMap::new();
-    // By path: what was read last, and whether a write was answered since, and where.
-    let mut shown: BTreeMap<String, (Reply, Option<usize>)> = BTreeMap::new();
+    let mut requests: BTreeMap<u64, (usize, Request, usize)> = BTreeMap::new();
+    // By path: what was read last and where, and where a write was answered that was called since.
+    let mut shown: BTreeMap<String, (Reply, usize, Option<usize>)> = BTreeMap::new();
     let mut synced: BTreeMap<i64, usize> = BTreeMap::new();
     let mut places = Vec::new();
     for (at, entry) in history.entries.iter().enumerate() {
@@ -94,27 +94,33 @@ fn plant_an_old_read(history: &mut History, rng: &mut Rng) -> bool {
                 if matches!(request, Request::Sync) {
                     synced.insert(*session, at);
                 }
-                requests.insert(*call, (*session, request.clone(), from));
+                requests.insert(*call, (at, request.clone(), from));
+            }
+            Event::Detached { session } => {
+                synced.remove(session);
             }
             Event::Return { call, reply, .. } => {
-                let (_, request, from) = &requests[call];
+                let (called, request, from) = &requests[call];
                 match (request, reply) {
                     (
                         Request::Change(Change::SetData(path, ..) | Change::Delete(path, _)),
                         Reply::Changed(_),
-                    ) => {
-                        if let Some((_, written @ None)) = shown.get_mut(path) {
-                            *written = Some(at);
-                        }
-                    }
-                    (Request::GetData(path, _), Reply::Data(..)) => {
+                    ) => match shown.get_mut(path) {
+                        Some((_, read, written @ None)) if *read < *called => *written = Some(at),
+                        _ => {}
+                    },
+                    // Only what stands behind a sync has a place in the order.
+                    (Request::GetData(path, _), Reply::Data(..)) if *from > 0 => {
                         match shown.get(path) {
-                            Some((old, Some(written))) if written < from => {
+                            // Names that the server gave are not searched.
+                            Some((old, _, Some(written)))
+                                if written < from && !path.contains("-") =>
+                            {
                                 places.push((at, old.clone()));
                             }
                             _ => {}
                         }
-                        shown.insert(path.clone(), (reply.clone(), None));
+                        shown.insert(path.clone(), (reply.clone(), at, None));
                     }
                     _ => {}
                 }
@@ -131,7 +137,8 @@ fn plant_an_old_read(history: &mut History, rng: &mut Rng) -> bool {
     true
 }
 
-/// Goal: the search finds reads that are too old, without a look at any zxid.
+/// Goal: the search finds reads that are too old, without a look at any zxid, or gives up; it never
+/// finds an order.
 #[test]
 fn old_reads_have_no_order() {
     let (mut planted, mut found) = (0, 0);
@@ -142,8 +149,11 @@ fn old_reads_have_no_order() {
             continue;
         }
         planted += 1;
-        found += usize::from(search(&bad.entries, STEPS_MAX).is_err());
+        match search(&bad.entries, STEPS_MAX) {
+            Err(_) => found += 1,
+            Ok(searched) => assert!(searched.undecided > 0, "seed {seed}: {searched:?}"),
+        }
     }
     println!("{found} of {planted}");
-    assert!(planted >= 100 && found * 100 >= planted * 95, "{found} of {planted}");
+    assert!(planted >= 200 && found * 100 >= planted * 90, "{found} of {planted}");
 }

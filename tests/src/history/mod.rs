@@ -13,6 +13,7 @@
 pub mod record;
 pub mod replay;
 pub mod sessions;
+mod order;
 pub mod search;
 pub mod generate;
 pub mod mutate;

@@ -9,10 +9,11 @@
 //!
 //! Needs `Promises::linearizable_sync`. No server, socket or clock in here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use zk_wire::{Code, Stat};
 
+use super::order::{Act, NEVER, Operation, Outcome, Owner, is_linearizable};
 use super::record::{Entry, Event, Reply, Request};
 use crate::drive::model::{Answer, Change};
 
@@ -31,132 +32,6 @@ pub struct Searched {
     pub operations: usize,
     /// Znodes given up on.
     pub undecided: usize,
-}
-
-/// What a znode may end by, without a request for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Owner {
-    Nobody,
-    Session(i64),
-    /// The number of the operation that made the container.
-    Container(usize),
-}
-
-/// A znode, as far as it is looked at here. Data by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Node {
-    data: usize,
-    version: i32,
-    owner: Owner,
-}
-
-type State = Option<Node>;
-
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Create {
-        data: usize,
-        owner: Owner,
-    },
-    Delete {
-        version: i32,
-    },
-    Set {
-        data: usize,
-        version: i32,
-    },
-    Check {
-        version: i32,
-    },
-    /// A session ends, or a container is reaped: what it owns goes.
-    Ends(Owner),
-    /// What was seen: the version, and the data if that was asked for.
-    Read(Option<(i32, Option<usize>)>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Unknown,
-    /// Done; the version that the answer showed.
-    Done(Option<i32>),
-    Failed(Code),
-    /// It changed nothing, and says no more than that.
-    Nothing,
-}
-
-/// An operation between two places of the record. One without an end may never have been done.
-#[derive(Clone, Debug)]
-struct Operation {
-    acts: Vec<(Act, Outcome)>,
-    from: usize,
-    to: usize,
-}
-
-const NEVER: usize = usize::MAX;
-
-fn fits(version: i32, node: &Node) -> bool {
-    version == -1 || version == node.version
-}
-
-/// The state behind an act that was done; `None` when it cannot have been.
-fn done(state: State, act: Act, shown: Option<i32>) -> Option<State> {
-    let next = match (act, state) {
-        (Act::Create { data, owner }, None) => Some(Node { data, version: 0, owner }),
-        (Act::Delete { version }, Some(node)) if fits(version, &node) => None,
-        (Act::Set { data, version }, Some(node)) if fits(version, &node) => {
-            Some(Node { data, version: node.version.wrapping_add(1), ..node })
-        }
-        (Act::Check { version }, Some(node)) if fits(version, &node) => state,
-        (Act::Ends(owner), _) => state.filter(|node| node.owner != owner),
-        (Act::Read(seen), _) => {
-            let same = match (seen, state) {
-                (None, None) => true,
-                (Some((version, data)), Some(node)) => {
-                    version == node.version && data.is_none_or(|data| data == node.data)
-                }
-                _ => false,
-            };
-            return same.then_some(state);
-        }
-        _ => return None,
-    };
-    let told = shown.is_none_or(|shown| next.is_some_and(|node| node.version == shown));
-    told.then_some(next)
-}
-
-/// Whether a failure is what this state leads to.
-fn fails(state: State, act: Act, code: Code) -> bool {
-    match (code, act) {
-        (Code::NODE_EXISTS, _) | (Code::NOT_EMPTY, _) => state.is_some(),
-        // Of a create it is the parent that is missing.
-        (Code::NO_NODE, Act::Create { .. }) => true,
-        (Code::NO_NODE, _) => state.is_none(),
-        (Code::BAD_VERSION, Act::Delete { version })
-        | (Code::BAD_VERSION, Act::Set { version, .. })
-        | (Code::BAD_VERSION, Act::Check { version }) => {
-            state.is_some_and(|node| !fits(version, &node))
-        }
-        _ => true,
-    }
-}
-
-impl Operation {
-    fn step(&self, state: State) -> Option<State> {
-        let mut now = state;
-        for (act, outcome) in &self.acts {
-            match outcome {
-                Outcome::Done(shown) => now = done(now, *act, *shown)?,
-                // All of it or nothing.
-                Outcome::Unknown => match done(now, *act, None) {
-                    Some(next) => now = next,
-                    None => return Some(state),
-                },
-                Outcome::Failed(code) if !fails(now, *act, *code) => return None,
-                Outcome::Failed(_) | Outcome::Nothing => {}
-            }
-        }
-        Some(now)
-    }
 }
 
 /// The operations of one znode, as they are gathered.
@@ -320,107 +195,6 @@ fn outcome_of(reply: Option<&Reply>) -> Outcome {
 /// A name that a sequential create may have given.
 fn is_numbered(path: &str) -> bool {
     path.len() >= 10 && path.bytes().rev().take(10).all(|byte| byte.is_ascii_digit())
-}
-
-/// Calls and returns in the order of the record, as a list from which operations are taken and put
-/// back. Two places for each operation; the last place is the end.
-struct Line {
-    places: Vec<(usize, bool)>,
-    next: Vec<usize>,
-    before: Vec<usize>,
-    /// The places of an operation's call and return.
-    of: Vec<(usize, Option<usize>)>,
-}
-
-impl Line {
-    fn of(operations: &[Operation]) -> Line {
-        let mut sorted: Vec<(usize, bool, usize)> = Vec::new();
-        for (number, operation) in operations.iter().enumerate() {
-            sorted.push((operation.from, true, number));
-            if operation.to != NEVER {
-                sorted.push((operation.to, false, number));
-            }
-        }
-        sorted.sort_unstable_by_key(|(at, call, number)| (*at, !*call, *number));
-        // The place 0 is the head, and the last one the end.
-        let mut places = vec![(0, true)];
-        let mut of = vec![(0, None); operations.len()];
-        for (_, call, number) in sorted {
-            match call {
-                true => of[number].0 = places.len(),
-                false => of[number].1 = Some(places.len()),
-            }
-            places.push((number, call));
-        }
-        let end = places.len();
-        let next = (1..=end).collect();
-        let before = (0..=end).map(|at| at.saturating_sub(1)).collect();
-        Line { places, next, before, of }
-    }
-
-    fn take(&mut self, number: usize) {
-        let (call, to) = self.of[number];
-        for at in [Some(call), to].into_iter().flatten() {
-            let (before, next) = (self.before[at], self.next[at]);
-            self.next[before] = next;
-            self.before[next] = before;
-        }
-    }
-
-    fn put_back(&mut self, number: usize) {
-        let (call, to) = self.of[number];
-        for at in [to, Some(call)].into_iter().flatten() {
-            let (before, next) = (self.before[at], self.next[at]);
-            self.next[before] = at;
-            self.before[next] = at;
-        }
-    }
-}
-
-/// Whether some order of the operations fits; `None` when that was not found out in so many steps.
-fn is_linearizable(operations: &[Operation], steps_max: usize) -> Option<bool> {
-    let mut line = Line::of(operations);
-    let end = line.places.len();
-    let mut left = operations.iter().filter(|operation| operation.to != NEVER).count();
-    let mut state: State = None;
-    let mut taken = vec![0u64; operations.len().div_ceil(64)];
-    let mut seen: HashSet<(Vec<u64>, State)> = HashSet::new();
-    let mut stack: Vec<(usize, State)> = Vec::new();
-    let mut at = line.next[0];
-    for _ in 0..steps_max {
-        if left == 0 {
-            return Some(true);
-        }
-        let (number, call) = if at == end { (0, false) } else { line.places[at] };
-        if call {
-            let pending = operations[number].to == NEVER;
-            let next = operations[number].step(state);
-            // Who was never answered need not have been heard: without an effect it says nothing.
-            let next = next.filter(|next| !pending || *next != state);
-            if let Some(next) = next {
-                taken[number / 64] |= 1 << (number % 64);
-                if seen.insert((taken.clone(), next)) {
-                    stack.push((number, state));
-                    line.take(number);
-                    left -= usize::from(!pending);
-                    state = next;
-                    at = line.next[0];
-                    continue;
-                }
-                taken[number / 64] &= !(1 << (number % 64));
-            }
-            at = line.next[at];
-            continue;
-        }
-        // An answer stands here whose operation has no place before it: something was wrong.
-        let Some((number, old)) = stack.pop() else { return Some(false) };
-        taken[number / 64] &= !(1 << (number % 64));
-        line.put_back(number);
-        left += usize::from(operations[number].to != NEVER);
-        state = old;
-        at = line.next[line.of[number].0];
-    }
-    None
 }
 
 /// Searches an order for each znode of a record. `steps_max`: for each of them.

@@ -276,7 +276,8 @@ fn b16_the_counter_is_spent() {
         let leader = world.leader();
         world.attach(0, leader);
         world.fill(0, "o", 9);
-        assert!(world.monitor.newest_epoch() >= 3, "{effects}");
+        world.pass(1_500);
+        assert!(world.monitor.newest_epoch() >= 2, "{effects}");
         world.conclude();
     }
 }

@@ -12,6 +12,8 @@ fn three(spares: usize) -> World {
     let leader = world.leader();
     world.attach(0, leader);
     world.fill(0, "n", 2);
+    // All have agreed on the id of the ensemble.
+    world.pass(1_500);
     world
 }
 
