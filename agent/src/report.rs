@@ -111,8 +111,8 @@ impl Stderr {
     /// Whether the line was taken.
     fn put(&self, line: &[u8]) -> bool {
         match &self.pipe {
-            Some(mut pipe) => {
-                let sent = pipe.write(line);
+            Some(pipe) => {
+                let sent = (&mut &*pipe).write(line);
                 !sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
             None => {
