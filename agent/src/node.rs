@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use zk_core::{Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, PeerId, Recovered, Replica};
+use zk_core::{
+    Cluster, Config, ConnId, Effects, EmptyDisk, Epochs, Event, Now, PeerId, Recovered, Replica,
+};
 use zk_wire::Zxid;
 
 use crate::admin::view::{ClientStatus, Latency, Status, View};
@@ -280,8 +282,8 @@ impl Disk for NodeDisk {
         (self.wake)();
     }
 
-    fn save_cluster(&mut self, id: u128) {
-        if let Err(error) = self.dir.save_ensemble(id) {
+    fn save_cluster(&mut self, cluster: Cluster) {
+        if let Err(error) = self.dir.save_ensemble(cluster.id, cluster.agreed) {
             self.own.push_back(DiskReport::Failed(error.to_string()));
             (self.wake)();
         }
@@ -458,7 +460,8 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         ensemble.empty_disk = EmptyDisk::Votes;
     }
     if let Some(ensemble) = &mut config.ensemble {
-        ensemble.cluster = dir.identity().ensemble.unwrap_or(0);
+        let (id, agreed) = dir.identity().ensemble.unwrap_or_default();
+        ensemble.cluster = Cluster { id, agreed };
         ensemble.fresh_cluster = Identity::draw(server_id, now.wall_ms)
             .map_err(|error| Failure::System("draw an id".to_owned(), error))?
             .cluster;

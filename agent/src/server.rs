@@ -469,7 +469,7 @@ impl<C: Core, D: Disk> Server<C, D> {
                     disk.snapshot_abandon();
                 }
                 Effect::SaveEpochs { epochs } => disk.save_epochs(epochs),
-                Effect::SaveCluster { id } => disk.save_cluster(id),
+                Effect::SaveCluster { cluster } => disk.save_cluster(cluster),
                 Effect::Reload { cut } => disk.reload(cut),
                 Effect::ReadLog { peer, after, through, bytes_max } => {
                     disk.read_log(peer, after, through, bytes_max);

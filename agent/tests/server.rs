@@ -163,7 +163,7 @@ impl Disk for Memory {
     fn snapshot_abandon(&mut self) {}
     fn save_epochs(&mut self, _: zk_core::Epochs) {}
     fn reload(&mut self, _: Option<Zxid>) {}
-    fn save_cluster(&mut self, _: u128) {}
+    fn save_cluster(&mut self, _: zk_core::Cluster) {}
     fn read_log(&mut self, _: zk_core::PeerId, _: Zxid, _: Zxid, _: usize) {}
     fn snapshot_piece(&mut self, _: &[u8], _: bool) {}
     fn snapshot_room(&self) -> usize {

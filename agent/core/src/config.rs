@@ -1,5 +1,6 @@
 //! What the core is told once: limits and switches, checked by `settings` in the shell.
 
+use crate::ids::Cluster;
 use crate::members::Members;
 
 /// Turns `user:password` bytes into the base64 text behind `user:` of a digest id.
@@ -156,8 +157,8 @@ pub struct EnsembleConfig {
     pub sync_ticks: u32,
     /// How long a better vote is waited for once a quorum agrees, in ms. Apache's servers wait 200.
     pub settle_ms: i64,
-    /// The id of the ensemble whose data this server has; 0 while there is none.
-    pub cluster: u128,
+    /// The id of the ensemble whose data this server has.
+    pub cluster: Cluster,
     /// A new one, drawn by chance, should this server have to give one out; not 0.
     pub fresh_cluster: u128,
     /// What this server does while its disk is empty.

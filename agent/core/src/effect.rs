@@ -5,7 +5,7 @@ use std::ops::Range;
 use zk_wire::Zxid;
 
 use crate::audit::Audit;
-use crate::ids::{ConnId, Epochs, PeerId, Port};
+use crate::ids::{Cluster, ConnId, Epochs, PeerId, Port};
 use crate::members::Members;
 
 /// One thing to do. Byte ranges point into [`Effects::bytes`].
@@ -98,8 +98,8 @@ pub enum Effect {
     /// Write the id of the ensemble down, durably before anything that is asked for behind this:
     /// `EnsembleConfig::cluster` of the next start.
     SaveCluster {
-        /// The id, not 0.
-        id: u128,
+        /// What to write, with an id.
+        cluster: Cluster,
     },
     /// Cut everything above a zxid out of the log, and snapshots above it, durably; then load the
     /// state anew. Answered by `Reloaded`. Without a zxid nothing is cut, nor when there is no

@@ -33,3 +33,19 @@ pub struct Epochs {
     /// The epoch whose history it has.
     pub current: i64,
 }
+
+/// The id of the ensemble whose data a server has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The id; 0 while there is none.
+    pub id: u128,
+    /// Every voter has it on disk: no other one can come to be.
+    pub agreed: bool,
+}
+
+impl Cluster {
+    /// Whether the data of these two are of different ensembles, for certain.
+    pub fn clashes(self, other: Cluster) -> bool {
+        self.agreed && other.agreed && self.id != other.id
+    }
+}

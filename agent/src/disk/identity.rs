@@ -6,7 +6,8 @@
 //! cluster=<32 hex digits>    current=5
 //! server=1                   crc=<8 hex digits>
 //! created_ms=1700000000000
-//! ensemble=<32 hex digits>           once the servers of an ensemble have agreed on it
+//! ensemble=<32 hex digits>           once a leader has given it out
+//! agreed=1                           once every voter has it
 //! imported_zxid=0x100000002          only after a first start on Apache's files
 //! crc=<8 hex digits>                 crc32c of every byte before this line
 //! ```
@@ -35,8 +36,8 @@ const EPOCHS_TITLE: &str = "zk-agent epochs";
 pub struct Identity {
     /// Drawn when the directory was made; 128 bits. Tells its files from those of another one.
     pub cluster: u128,
-    /// What the servers of its ensemble have agreed on; none when it was in none.
-    pub ensemble: Option<u128>,
+    /// The id of its ensemble, and whether all have agreed on it; none when it was in none.
+    pub ensemble: Option<(u128, bool)>,
     /// The server id (`myid`) it was made for.
     pub server_id: i64,
     /// When it was made, in ms since 1970.
@@ -76,7 +77,10 @@ impl Identity {
         };
         let ensemble = match fields.get("ensemble") {
             None => None,
-            Some(_) => Some(fields.number("ensemble", 16).map_err(refuse)?),
+            Some(_) => {
+                let id = fields.number("ensemble", 16).map_err(refuse)?;
+                Some((id, fields.get("agreed").is_some()))
+            }
         };
         Ok(Some(Identity {
             ensemble,
@@ -96,8 +100,9 @@ impl Identity {
             "{IDENTITY_TITLE}\nformat={FORMAT}\ncluster={:032x}\nserver={}\ncreated_ms={}\n",
             self.cluster, self.server_id, self.created_ms
         );
-        if let Some(id) = self.ensemble {
-            text.push_str(&format!("ensemble={id:032x}\n"));
+        if let Some((id, agreed)) = self.ensemble {
+            let agreed = if agreed { "agreed=1\n" } else { "" };
+            text.push_str(&format!("ensemble={id:032x}\n{agreed}"));
         }
         if let Some(zxid) = self.imported_zxid {
             text.push_str(&format!("imported_zxid={zxid}\n"));
@@ -223,7 +228,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("zk-agent-identity-{}", std::process::id()));
         let mut identity = Identity::draw(3, 1_700_000_000_000).unwrap();
         identity.imported_zxid = Some(Zxid::new(5, 0x2a));
-        identity.ensemble = Some(0x1234);
+        identity.ensemble = Some((0x1234, true));
         identity.save(&path).unwrap();
         assert_eq!(Identity::load(&path).unwrap(), Some(identity.clone()));
         let good = std::fs::read(&path).unwrap();

@@ -148,12 +148,12 @@ impl DataDir {
         Ok(())
     }
 
-    /// Remembers durably of which ensemble this directory is.
+    /// Remembers durably of which ensemble this directory is; `agreed`: all of its servers say so.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn save_ensemble(&mut self, id: u128) -> Result<()> {
-        let identity = Identity { ensemble: Some(id), ..self.identity.clone() };
+    pub fn save_ensemble(&mut self, id: u128, agreed: bool) -> Result<()> {
+        let identity = Identity { ensemble: Some((id, agreed)), ..self.identity.clone() };
         identity.save(&self.data.join("identity"))?;
         self.identity = identity;
         Ok(())

@@ -1,6 +1,6 @@
 //! What the loop needs of the core and of the disk.
 
-use zk_core::{Effects, Epochs, Event, LogPiece, Now, PeerId, Recovered};
+use zk_core::{Cluster, Effects, Epochs, Event, LogPiece, Now, PeerId, Recovered};
 use zk_wire::Zxid;
 
 use crate::admin::View;
@@ -57,7 +57,7 @@ pub trait Disk {
     /// Writes the epochs down. Waits for the disk: it is asked for while nobody is served.
     fn save_epochs(&mut self, epochs: Epochs);
     /// Writes the id of the ensemble down. Waits for the disk: it is asked for once.
-    fn save_cluster(&mut self, id: u128);
+    fn save_cluster(&mut self, cluster: Cluster);
     /// Cuts the log and loads the state anew. Waits for the disk, while nobody is served.
     fn reload(&mut self, cut: Option<Zxid>);
     /// Reads txns of the log for a learner: behind one, up to another that is durable, about so many

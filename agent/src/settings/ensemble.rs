@@ -198,7 +198,7 @@ pub fn ensemble(
             sync_ticks: keys.sync_ticks as u32,
             settle_ms: SETTLE_MS,
             // What the data directory says comes with it.
-            cluster: 0,
+            cluster: Default::default(),
             fresh_cluster: 0,
             empty_disk: keys.empty_disk,
         },

@@ -76,7 +76,7 @@ impl Server {
                 init_ticks: 10,
                 sync_ticks: 5,
                 settle_ms: 25,
-                cluster: 0,
+                cluster: Default::default(),
                 fresh_cluster: 1,
                 empty_disk: EmptyDisk::Votes,
             }),

@@ -167,9 +167,9 @@ impl World {
                     let told = self.servers[server].config.ensemble.as_mut();
                     told.expect("it is in an ensemble").proposed = Some((**members).clone());
                 }
-                Effect::SaveCluster { id } => {
+                Effect::SaveCluster { cluster } => {
                     let told = self.servers[server].config.ensemble.as_mut();
-                    told.expect("it is in an ensemble").cluster = *id;
+                    told.expect("it is in an ensemble").cluster = *cluster;
                 }
                 Effect::MembersInForce { members, kept } => {
                     let held = self.monitor.on_members(server, members);

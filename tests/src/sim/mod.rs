@@ -175,7 +175,7 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
             init_ticks: 10,
             sync_ticks: 5,
             settle_ms: 25,
-            cluster: 0,
+            cluster: Default::default(),
             fresh_cluster: 1 + server as u128,
             empty_disk: if plan.wipes { EmptyDisk::Asks } else { EmptyDisk::Votes },
         }),

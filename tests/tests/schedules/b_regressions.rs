@@ -275,9 +275,12 @@ fn b16_the_counter_is_spent() {
         world.pass(3_000);
         let leader = world.leader();
         world.attach(0, leader);
-        world.fill(0, "o", 9);
-        world.pass(1_500);
-        assert!(world.monitor.newest_epoch() >= 2, "{effects}");
+        for name in ["o", "p"] {
+            world.fill(0, name, 9);
+            // A leader looks at its counter from time to time.
+            world.pass(1_000);
+        }
+        assert!(world.monitor.newest_epoch() >= 3, "{effects}");
         world.conclude();
     }
 }

@@ -178,6 +178,13 @@ impl Replica {
             && let Some(round) = follower.pings.pop_front()
         {
             follower.round = round;
+            follower.telling = match follower.telling {
+                Some((told, left)) if left <= 1 => {
+                    follower.cluster = Some(told);
+                    None
+                }
+                telling => telling.map(|(told, left)| (told, left - 1)),
+            };
         }
         self.confirm_syncs(now, effects);
         Ok(())

@@ -4,16 +4,18 @@ use zk_wire::{Code, Writer, Zxid};
 
 use super::room::Room;
 use crate::event::Event;
-use crate::ids::{PeerId, Port};
+use crate::ids::{Cluster, PeerId, Port};
 use crate::members::Sid;
 use crate::zab::packet::{self, PROTOCOL, kind};
 
 fn id(room: &Room, sid: Sid) -> u128 {
-    room.nodes[&sid].config.ensemble.as_ref().unwrap().cluster
+    let cluster = room.nodes[&sid].config.ensemble.as_ref().unwrap().cluster;
+    if cluster.agreed { cluster.id } else { 0 }
 }
 
 fn set_id(room: &mut Room, sid: Sid, id: u128) {
-    room.nodes.get_mut(&sid).unwrap().config.ensemble.as_mut().unwrap().cluster = id;
+    let ensemble = room.nodes.get_mut(&sid).unwrap().config.ensemble.as_mut().unwrap();
+    ensemble.cluster = Cluster { id, agreed: id != 0 };
 }
 
 fn restart(room: &mut Room, sids: &[Sid]) {
@@ -30,6 +32,7 @@ fn said(room: &Room, sid: Sid, text: &str) -> bool {
 #[test]
 fn an_id_is_given_out_when_everybody_is_there() {
     let mut room = Room::of(&[1, 2, 3]);
+    room.pass(1_000);
     assert_eq!([1, 2, 3].map(|sid| id(&room, sid)), [103; 3], "the leader's");
     (1..=3).for_each(|sid| set_id(&mut room, sid, 0));
     room.crash(1);
@@ -66,6 +69,7 @@ fn an_id_that_is_there_is_taken() {
 fn data_of_another_ensemble_is_refused() {
     for stranger in [1, 3] {
         let mut room = Room::of(&[1, 2, 3]);
+        room.pass(1_000);
         let others: Vec<Sid> = (1..=3).filter(|sid| *sid != stranger).collect();
         set_id(&mut room, stranger, 0xdead);
         room.nodes.get_mut(&stranger).unwrap().epochs.current += 4;
@@ -90,6 +94,18 @@ fn data_of_another_ensemble_is_refused() {
         assert!(room.nodes[&stranger].serves && room.has(stranger, "/a"), "{}", room.story());
         assert_eq!(id(&room, stranger), 103);
     }
+}
+
+/// Goal: an id that was given out and not agreed on refuses nobody: the others may have another.
+#[test]
+fn an_id_that_was_not_agreed_on_gives_way() {
+    let mut room = Room::of(&[1, 2, 3]);
+    room.pass(1_000);
+    let ensemble = room.nodes.get_mut(&1).unwrap().config.ensemble.as_mut().unwrap();
+    ensemble.cluster = Cluster { id: 9, agreed: false };
+    restart(&mut room, &[1]);
+    room.pass(2_000);
+    assert!(room.nodes[&1].serves && id(&room, 1) == 103, "{}", room.story());
 }
 
 /// Goal: who comes with the leader's own id is sent away, with the reason.

@@ -11,7 +11,7 @@ use crate::bugs::{self, Bug};
 use crate::config::{EmptyDisk, EnsembleConfig};
 use crate::effect::{Effect, Effects, Level};
 use crate::history::History;
-use crate::ids::{Epochs, PeerId, Port};
+use crate::ids::{Cluster, Epochs, PeerId, Port};
 use crate::time::Now;
 use crate::zab::election::{Say, Standing, State, Vote};
 use crate::zab::leader::Leader;
@@ -55,8 +55,8 @@ pub(super) struct Ensemble {
     /// The newest epoch that a voter had promised when it came to this server as its leader.
     pub heard_epoch: i64,
     empty_disk: EmptyDisk,
-    /// The id of the ensemble, 0 while there is none, and a new one to give out.
-    pub cluster: u128,
+    /// The id of the ensemble, and a new one to give out.
+    pub cluster: Cluster,
     pub fresh_cluster: u128,
     /// Servers of another ensemble whose votes are not heard, and until when.
     pub shunned: BTreeMap<Sid, i64>,

@@ -248,7 +248,7 @@ impl Replica {
         if sid == us.me {
             return Err(format!("server id {sid} is ours: two servers have the same id"));
         }
-        self.check_learner(now, peer, sid, cluster.unwrap_or(0), effects)?;
+        self.check_learner(now, peer, sid, cluster.unwrap_or_default(), effects)?;
         // What the server acknowledged on an older connection may be cut off on this one.
         let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
         let older: Vec<PeerId> =

@@ -167,7 +167,7 @@ impl Replica {
 
     fn on_epoch(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
         let mark = packet.data.and_then(|data| data.get(4..)).unwrap_or_default();
-        self.check_leader(now, kin::cluster(mark).unwrap_or(0))?;
+        self.check_leader(now, kin::cluster(mark).unwrap_or_default())?;
         let epoch = packet.zxid.epoch();
         let have = self.us().epochs;
         if epoch < have.accepted {

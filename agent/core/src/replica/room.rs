@@ -208,7 +208,7 @@ impl Room {
             init_ticks: 5,
             sync_ticks: 3,
             settle_ms: 25,
-            cluster: 0,
+            cluster: Default::default(),
             fresh_cluster: 100 + sid as u128,
             empty_disk: EmptyDisk::Votes,
         };
@@ -347,8 +347,8 @@ impl Room {
                 node.epochs = epochs;
                 done.push_back(Done::Epochs(epochs));
             }
-            Effect::SaveCluster { id } => {
-                node.config.ensemble.as_mut().unwrap().cluster = id;
+            Effect::SaveCluster { cluster } => {
+                node.config.ensemble.as_mut().unwrap().cluster = cluster;
             }
             Effect::MembersProposed { members } => {
                 node.config.ensemble.as_mut().unwrap().proposed = Some(*members);

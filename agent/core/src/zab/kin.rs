@@ -5,9 +5,11 @@
 //! the other keeps to what is promised among us; nobody else sees a difference.
 //!
 //! ```text
-//! mark = "zkag", promises u32 (bit 0: PINGS, bit 1: EPOCHS, bit 2: CLUSTER), with CLUSTER also u128:
-//!        the id of the ensemble, or 0 while there is none
+//! mark = "zkag", promises u32 (bit 0: PINGS, bit 1: EPOCHS, bit 2: CLUSTER), with CLUSTER also u128
+//!        and u8: the id of the ensemble, or 0 while there is none, and whether it is agreed on
 //! ```
+
+use crate::ids::Cluster;
 
 /// The leader pings every [`PING_MS`], however long a tick is.
 pub const PINGS: u32 = 1;
@@ -24,17 +26,29 @@ pub const LATE_MS: i64 = 300;
 
 const MAGIC: &[u8; 4] = b"zkag";
 
-/// Adds the mark of this version. `cluster`: the id of the ensemble, 0 without.
-pub fn put(cluster: u128, out: &mut Vec<u8>) {
+/// Adds the mark of this version.
+pub fn put(cluster: Cluster, out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&(PINGS | EPOCHS | CLUSTER).to_be_bytes());
-    out.extend_from_slice(&cluster.to_be_bytes());
+    put_cluster(cluster, out);
 }
 
-/// The id of the other one's ensemble, 0 without; `None` from who knows of no such id.
-pub fn cluster(rest: &[u8]) -> Option<u128> {
-    let id = rest.get(8..)?.first_chunk()?;
-    (promises(rest) & CLUSTER != 0).then(|| u128::from_be_bytes(*id))
+/// Adds the id of an ensemble, as it stands in a mark and in a ping.
+pub fn put_cluster(cluster: Cluster, out: &mut Vec<u8>) {
+    out.extend_from_slice(&cluster.id.to_be_bytes());
+    out.push(u8::from(cluster.agreed));
+}
+
+/// Reads one; `None` when there is none.
+pub fn read_cluster(bytes: &[u8]) -> Option<Cluster> {
+    let (id, rest) = bytes.split_first_chunk()?;
+    let id = u128::from_be_bytes(*id);
+    Some(Cluster { id, agreed: *rest.first()? != 0 && id != 0 })
+}
+
+/// The id of the other one's ensemble; `None` from who knows of no such id.
+pub fn cluster(rest: &[u8]) -> Option<Cluster> {
+    read_cluster(rest.get(8..)?).filter(|_| promises(rest) & CLUSTER != 0)
 }
 
 /// What the other one promises: none of Apache's servers anything.
@@ -52,16 +66,17 @@ mod tests {
     #[test]
     fn only_our_own_mark_promises_anything() {
         let mut mark = Vec::new();
-        put(7, &mut mark);
-        assert_eq!((promises(&mark), cluster(&mark)), (PINGS | EPOCHS | CLUSTER, Some(7)));
+        let seven = Cluster { id: 7, agreed: true };
+        put(seven, &mut mark);
+        assert_eq!((promises(&mark), cluster(&mark)), (PINGS | EPOCHS | CLUSTER, Some(seven)));
         mark.extend_from_slice(b"of a later version");
-        assert_eq!((promises(&mark), cluster(&mark)), (PINGS | EPOCHS | CLUSTER, Some(7)));
+        assert_eq!((promises(&mark), cluster(&mark)), (PINGS | EPOCHS | CLUSTER, Some(seven)));
         for end in 0..8 {
             assert_eq!((promises(&mark[..end]), cluster(&mark[..end])), (0, None));
         }
         // An earlier version has no id.
         assert_eq!(cluster(b"zkag\0\0\0\x01"), None);
-        assert_eq!(cluster(&mark[..23]), None);
+        assert_eq!(cluster(&mark[..24]), None);
         assert_eq!(promises(b"zkax\0\0\0\x01"), 0);
     }
 }

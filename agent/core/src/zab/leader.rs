@@ -9,7 +9,7 @@ use zk_wire::Zxid;
 
 use super::{Electorate, Members, Sid};
 use crate::bugs::{self, Bug};
-use crate::ids::PeerId;
+use crate::ids::{Cluster, PeerId};
 
 /// How long a leader to whom nobody comes waits before it asks again who leads, in ms: the others may
 /// have settled on somebody else.
@@ -103,8 +103,10 @@ pub struct Follower {
     pub kin: bool,
     /// It is one of ours, and goes along when the leader begins another epoch.
     pub turns: bool,
-    /// The id of its ensemble, 0 while it has none; `None` when it knows of no such id.
-    pub cluster: Option<u128>,
+    /// The id of its ensemble; `None` when it knows of no such id.
+    pub cluster: Option<Cluster>,
+    /// What it was told of that, and how many pings it has to answer until it has it.
+    pub telling: Option<(Cluster, usize)>,
     /// Last zxid that it told, or through which it has been sent the history.
     pub position: Zxid,
     /// The epoch that it has entered.
@@ -133,6 +135,7 @@ impl Follower {
             kin: false,
             turns: false,
             cluster: None,
+            telling: None,
             entered: -1,
             position: Zxid::NONE,
             reading: Reading::Possible,
