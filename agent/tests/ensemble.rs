@@ -119,7 +119,8 @@ fn local_sessions_and_read_only_mode_are_for_ensembles() {
 fn what_an_operator_should_know_is_said() {
     let place = Place::new("warned", Some("4"));
     let more = "server.4=d:2888:3888\npeerType=observer\nreconfigEnabled=true\ncnxTimeout=5\n\
-                localSessionsUpgradingEnabled=true\nobserverMasterPort=2191";
+                localSessionsUpgradingEnabled=true\nobserverMasterPort=2191\n\
+                leaderServes=no\nenableEagerACLCheck=true";
     let settings = place.load(&format!("{LIMITS}{THREE}\n{more}")).unwrap();
     let mut warnings: Vec<String> = settings.warnings.iter().map(|w| w.key.clone()).collect();
     warnings.sort();
@@ -127,6 +128,8 @@ fn what_an_operator_should_know_is_said() {
         warnings,
         [
             "cnxTimeout",
+            "enableEagerACLCheck",
+            "leaderServes",
             "localSessionsUpgradingEnabled",
             "observerMasterPort",
             "peerType",

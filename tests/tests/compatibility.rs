@@ -18,7 +18,8 @@ fn page() -> String {
 fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let list = |dir: &str| std::fs::read_dir(root().join(dir)).expect("the checklist");
-    for entry in list("tests/tests/server").chain(list("tests/tests")) {
+    let dirs = ["tests/tests/server", "tests/tests", "tests/tests/schedules", "agent/tests"];
+    for entry in dirs.into_iter().flat_map(list) {
         let path = entry.expect("an entry").path();
         if !path.is_file() {
             continue;
