@@ -94,6 +94,8 @@ pub struct Disk {
     writing: Option<(Saved, bool)>,
     /// The log does not begin at the first txn.
     begins_later: bool,
+    /// How often its log was cut or replaced.
+    rewrites: u64,
     fails: bool,
     salt: u64,
 }
@@ -109,6 +111,7 @@ impl Disk {
             work: VecDeque::new(),
             writing: None,
             begins_later: false,
+            rewrites: 0,
             fails: false,
             salt: salt | 1,
         }
@@ -239,6 +242,7 @@ impl Disk {
             Work::Epochs(epochs) => self.epochs = epochs,
             Work::Publish(mut saved, replaces) => {
                 if replaces {
+                    self.rewrites += 1;
                     self.snapshots.clear();
                     self.log.drain(..saved.log_from);
                     self.durable = self.log.len();
@@ -252,6 +256,7 @@ impl Disk {
                     if bugs::on(Bug::Zk3701) {
                         return;
                     }
+                    self.rewrites += 1;
                     self.log.retain(|logged| logged.zxid <= cut);
                     self.snapshots.retain(|saved| saved.zxid <= cut || bugs::on(Bug::Zk4837));
                     for saved in &mut self.snapshots {
@@ -425,6 +430,11 @@ impl Disk {
         self.begins_later = true;
         saved.log_from = 0;
         self.snapshots = vec![saved];
+    }
+
+    /// How often its log was cut or replaced: what was acknowledged before is not what it has.
+    pub fn rewrites(&self) -> u64 {
+        self.rewrites
     }
 
     /// Txns of the log that are durable.

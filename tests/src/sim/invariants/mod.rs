@@ -53,6 +53,17 @@ struct Known {
     version: i64,
     /// Its disk was lost once.
     wiped: bool,
+    /// How often its log was cut or replaced.
+    rewrites: u64,
+}
+
+impl Known {
+    /// What it acknowledged before its log was cut or replaced counts no more.
+    fn look_at(&mut self, disk: &Disk) {
+        if self.rewrites != disk.rewrites() {
+            (self.rewrites, self.acked) = (disk.rewrites(), Zxid::ZERO);
+        }
+    }
 }
 
 /// A txn that was proposed.
@@ -136,6 +147,8 @@ impl Monitor {
     /// A server's process has ended.
     pub fn on_stop(&mut self, server: usize, disk: &Disk) -> Held {
         self.servers[server].served = None;
+        // The power may go between the cut and the word that it is done.
+        self.servers[server].look_at(disk);
         self.i01_epochs_never_decrease(server, disk)
     }
 
@@ -183,7 +196,7 @@ impl Monitor {
             Done::Taken(zxid, true) => {
                 let known = &mut self.servers[server];
                 known.received = *zxid;
-                known.acked = Zxid::ZERO;
+                known.look_at(disk);
                 if last >= known.excused {
                     known.excused = Zxid::ZERO;
                 }
@@ -191,7 +204,7 @@ impl Monitor {
             }
             Done::Reloaded(recovered, cut) => {
                 let known = &mut self.servers[server];
-                known.acked = Zxid::ZERO;
+                known.look_at(disk);
                 known.received = known.received.min(recovered.tree.last_zxid());
                 if let Some(cut) = cut {
                     self.i19_nothing_is_left_above_a_cut(server, *cut, recovered, disk)?;
