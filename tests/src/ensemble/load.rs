@@ -19,7 +19,7 @@ use crate::history::search::search;
 use crate::history::{self, Entry, Event, History, Kind, Promises, Request, Summary};
 
 /// Steps of the search for an order, for each znode.
-const SEARCH_STEPS_MAX: usize = 4_000_000;
+const SEARCH_STEPS_MAX: usize = 300_000;
 
 /// How long progress may take once everything that is needed for it is there.
 const PROGRESS_LIMIT: Duration = Duration::from_secs(60);
