@@ -22,13 +22,7 @@ fn correct_histories_pass() {
     let mut all = Summary::default();
     for seed in 0..1000 {
         match check(&history(seed), &STRICT) {
-            Ok(summary) => {
-                all.calls += summary.calls;
-                all.unknown += summary.unknown;
-                all.reads += summary.reads;
-                all.txns += summary.txns;
-                all.watches += summary.watches;
-            }
+            Ok(summary) => all += summary,
             Err(found) => panic!("seed {seed}: {} anomalies, first {}", found.len(), found[0]),
         }
     }

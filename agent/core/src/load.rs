@@ -172,8 +172,7 @@ impl Loader {
         }
         self.tree.applied(zxid);
         if self.in_ensemble {
-            let recent = &mut self.recent;
-            recent.reset(zxid);
+            self.recent.reset(zxid);
         }
         Ok(())
     }
@@ -200,8 +199,7 @@ impl Loader {
         self.tree.applied(zxid);
         self.replayed += 1;
         if self.in_ensemble {
-            let recent = &mut self.recent;
-            recent.push_replayed(zxid, bytes);
+            self.recent.push_replayed(zxid, bytes);
         }
         if let Some(digest) = txn.digest {
             let differs = self.digest_enabled && digest != self.tree.digest();

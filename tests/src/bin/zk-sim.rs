@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use zk_tests::history::Summary;
 use zk_tests::sim::trial::{self, Outcome};
 use zk_tests::sim::{Fault, Tally};
 
@@ -54,13 +55,7 @@ struct Report {
     simulated_ms: i64,
     steps: u64,
     failed: u64,
-    calls: usize,
-    unknown: usize,
-    reads: usize,
-    txns: usize,
-    watches: usize,
-    searched: usize,
-    undecided: usize,
+    summary: Summary,
     tally: Tally,
 }
 
@@ -70,15 +65,7 @@ impl Report {
         self.steps += outcome.steps;
         self.tally.add(&outcome.tally);
         match &outcome.result {
-            Ok(summary) => {
-                self.calls += summary.calls;
-                self.unknown += summary.unknown;
-                self.reads += summary.reads;
-                self.txns += summary.txns;
-                self.watches += summary.watches;
-                self.searched += summary.searched;
-                self.undecided += summary.undecided;
-            }
+            Ok(summary) => self.summary += *summary,
             Err(failure) => {
                 self.failed += 1;
                 if alone {
@@ -90,7 +77,7 @@ impl Report {
     }
 
     fn print(&self, count: u64, real_s: f64) {
-        let simulated_s = self.simulated_ms as f64 / 1e3;
+        let (simulated_s, all) = (self.simulated_ms as f64 / 1e3, &self.summary);
         println!(
             "{count} seeds, {} failed, {simulated_s:.0} s simulated, {} steps, {:.0} times real time",
             self.failed,
@@ -99,11 +86,11 @@ impl Report {
         );
         println!(
             "clients: {} calls ({} unknown), {} reads and {} watch events held against {} txns",
-            self.calls, self.unknown, self.reads, self.watches, self.txns
+            all.calls, all.unknown, all.reads, all.watches, all.txns
         );
         println!(
             "search: {} operations of some of the runs have an order that fits, {} znodes given up",
-            self.searched, self.undecided
+            all.searched, all.undecided
         );
         let faults: Vec<String> =
             self.tally.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();

@@ -39,6 +39,18 @@ pub struct Summary {
     pub undecided: usize,
 }
 
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Summary) {
+        self.calls += other.calls;
+        self.unknown += other.unknown;
+        self.reads += other.reads;
+        self.txns += other.txns;
+        self.watches += other.watches;
+        self.searched += other.searched;
+        self.undecided += other.undecided;
+    }
+}
+
 /// Checks a history. The error lists what is wrong with it, at most
 /// [`record::ANOMALIES_MAX`] of each kind.
 pub fn check(history: &History, promises: &Promises) -> Result<Summary, Vec<Anomaly>> {

@@ -127,12 +127,27 @@ impl World {
         self.pass(2);
     }
 
+    /// An ensemble, and a follower of it that is down and lacks so many txns, more than the others
+    /// keep.
+    ///
+    /// # Panics
+    /// When it does not come up, or DIFF would do.
+    pub fn one_lacks(txns: usize, loss: Loss) -> (World, usize) {
+        let mut world = World::scripted_with(|plan| plan.snapshot_txns = 4);
+        let (leader, behind) = (world.leader(), world.followers()[0]);
+        world.stop(behind, Loss::Power);
+        world.attach(0, leader);
+        world.fill(0, "n", txns);
+        world.forget_what_it_lacks(behind, loss);
+        (world, behind)
+    }
+
     /// The others restart, and their disks are purged, so that a server that is down lacks more than
     /// they keep: whoever leads has to send it the whole database.
     ///
     /// # Panics
     /// When DIFF would do, because a snapshot is missing.
-    pub fn forget_what_it_lacks(&mut self, behind: usize, loss: Loss) {
+    fn forget_what_it_lacks(&mut self, behind: usize, loss: Loss) {
         assert!(self.servers[behind].replica.is_none(), "S{} is not down", behind + 1);
         let lacks = self.durable(behind);
         for server in (0..self.servers.len()).filter(|server| *server != behind) {

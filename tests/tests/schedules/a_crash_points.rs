@@ -24,12 +24,7 @@ fn a_learner_ends_between_every_two_effects_of_a_diff() {
 #[test]
 fn a_learner_ends_between_every_two_effects_of_a_snap() {
     for effects in 0..48 {
-        let mut world = World::scripted_with(|plan| plan.snapshot_txns = 4);
-        let (leader, behind) = (world.leader(), world.followers()[0]);
-        world.stop(behind, Loss::Power);
-        world.attach(0, leader);
-        world.fill(0, "n", 8);
-        world.forget_what_it_lacks(behind, Loss::Process);
+        let (mut world, behind) = World::one_lacks(8, Loss::Process);
         world.restart(behind);
         world.dies_behind(behind, effects);
         world.pass(400);

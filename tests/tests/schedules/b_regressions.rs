@@ -140,12 +140,7 @@ fn b08_zookeeper_4837() {
 #[test]
 fn b09_zookeeper_3642() {
     for ms in 0..40 {
-        let mut world = World::scripted_with(|plan| plan.snapshot_txns = 4);
-        let (leader, behind) = (world.leader(), world.followers()[0]);
-        world.stop(behind, Loss::Power);
-        world.attach(0, leader);
-        world.fill(0, "n", 10);
-        world.forget_what_it_lacks(behind, Loss::Process);
+        let (mut world, behind) = World::one_lacks(10, Loss::Process);
         let sends = world.leader();
         world.restart(behind);
         world.pass(ms);
@@ -161,12 +156,7 @@ fn b09_zookeeper_3642() {
 #[test]
 fn b10_zookeeper_3104() {
     for ms in 10..50 {
-        let mut world = World::scripted_with(|plan| plan.snapshot_txns = 4);
-        let (leader, behind) = (world.leader(), world.followers()[0]);
-        world.stop(behind, Loss::Power);
-        world.attach(0, leader);
-        world.fill(0, "n", 10);
-        world.forget_what_it_lacks(behind, Loss::Process);
+        let (mut world, behind) = World::one_lacks(10, Loss::Process);
         let leader = world.leader();
         world.attach(0, leader);
         world.restart(behind);
@@ -289,12 +279,7 @@ fn b16_the_counter_is_spent() {
 #[test]
 fn b17_snap_without_its_epoch() {
     for ms in 0..50 {
-        let mut world = World::scripted_with(|plan| plan.snapshot_txns = 4);
-        let (leader, behind) = (world.leader(), world.followers()[0]);
-        world.stop(behind, Loss::Power);
-        world.attach(0, leader);
-        world.fill(0, "n", 8);
-        world.forget_what_it_lacks(behind, Loss::Power);
+        let (mut world, behind) = World::one_lacks(8, Loss::Power);
         world.restart(behind);
         world.pass(ms);
         world.stop(behind, Loss::Power);
