@@ -16,7 +16,7 @@ use zk_wire::header::RequestHeader;
 
 use super::base;
 use crate::record;
-use crate::sim::disk::{Disk, Done, Work};
+use crate::sim::disk::Disk;
 
 /// Servers.
 const COUNT: usize = 3;
@@ -112,15 +112,7 @@ impl Server {
                 self.step(Event::ClientClosed { conn: ConnId(number) });
             }
             match self.disk.finish(&self.config) {
-                Some(Done::Durable(zxid)) => self.step(Event::Durable { zxid }),
-                Some(Done::Epochs(epochs)) => self.step(Event::EpochsSaved { epochs }),
-                Some(Done::Taken(zxid, _)) => self.step(Event::SnapshotTaken { zxid }),
-                Some(Done::Read(peer, after, piece)) => {
-                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
-                }
-                Some(Done::Reloaded(recovered, _)) => {
-                    self.step(Event::Reloaded { recovered: &mut Some(recovered) });
-                }
+                Some(done) => done.tell(|event| self.step(event)),
                 None if self.replica.snapshot_runs() => {
                     self.step(Event::SnapshotSlice { bytes_max: 10_000 });
                 }
@@ -135,20 +127,10 @@ impl Server {
         self.replica.step(self.now, event, &mut effects);
         let bytes = &effects.bytes;
         for effect in &effects.list {
+            if self.disk.carry_out_at_once(effect, bytes) {
+                continue;
+            }
             match effect {
-                Effect::Append { zxid, txn } => self.disk.append(*zxid, bytes[txn.clone()].into()),
-                Effect::SaveEpochs { epochs } => self.disk.push(0, Work::Epochs(*epochs)),
-                Effect::Reload { cut } => self.disk.push(0, Work::Reload(*cut)),
-                Effect::ReadLog { peer, after, through, .. } => {
-                    self.disk.push(0, Work::Read(*peer, *after, *through));
-                }
-                Effect::SnapshotBegin { zxid, replaces } => {
-                    self.disk.begin_snapshot(*zxid, *replaces);
-                }
-                Effect::SnapshotAbandon => self.disk.abandon_snapshot(),
-                Effect::SnapshotBytes { piece, last } => {
-                    self.disk.snapshot_piece(&bytes[piece.clone()], *last, 0);
-                }
                 Effect::Dial { peer, addresses, port } => {
                     let host = addresses.first().map_or("", |(host, _)| host);
                     let to = host.strip_prefix("host").and_then(|number| number.parse().ok());

@@ -13,7 +13,7 @@ use zk_agent::disk::scan::{Part, scan_log};
 use zk_agent::disk::segment::{Header, RECORDS_START};
 use zk_core::bugs::{self, Bug};
 use zk_core::tree::DataTree;
-use zk_core::{Config, Epochs, Loader, LogPiece, PeerId, Recovered};
+use zk_core::{Config, Effect, Epochs, Event, Loader, LogPiece, PeerId, Recovered};
 use zk_wire::Zxid;
 
 use crate::rng::Rng;
@@ -80,6 +80,21 @@ pub enum Done {
     Reloaded(Box<Recovered>, Option<Zxid>),
     /// What was read, unless that failed.
     Read(PeerId, Zxid, Option<LogPiece>),
+}
+
+impl Done {
+    /// Tells it to a replica, by one step.
+    pub fn tell(self, step: impl FnOnce(Event<'_>)) {
+        match self {
+            Done::Durable(zxid) => step(Event::Durable { zxid }),
+            Done::Epochs(epochs) => step(Event::EpochsSaved { epochs }),
+            Done::Taken(zxid, _) => step(Event::SnapshotTaken { zxid }),
+            Done::Reloaded(loaded, _) => step(Event::Reloaded { recovered: &mut Some(loaded) }),
+            Done::Read(peer, after, piece) => {
+                step(Event::LogRead { peer, after, piece: piece.as_ref() });
+            }
+        }
+    }
 }
 
 /// A disk.
@@ -203,6 +218,32 @@ impl Disk {
         if last && let Some((saved, replaces)) = self.writing.take() {
             self.push(done_ms, Work::Publish(saved, replaces));
         }
+    }
+
+    /// Takes what a replica wants of a disk that is always quick. False when it is not the disk's.
+    pub fn carry_out_at_once(&mut self, effect: &Effect, bytes: &[u8]) -> bool {
+        let builds_on_log = matches!(
+            effect,
+            Effect::SaveEpochs { .. } | Effect::Reload { .. } | Effect::SnapshotBegin { .. }
+        );
+        if builds_on_log && self.wants_sync() {
+            self.sync(0);
+        }
+        match effect {
+            Effect::Append { zxid, txn } => self.append(*zxid, bytes[txn.clone()].into()),
+            Effect::SaveEpochs { epochs } => self.push(0, Work::Epochs(*epochs)),
+            Effect::Reload { cut } => self.push(0, Work::Reload(*cut)),
+            Effect::ReadLog { peer, after, through, .. } => {
+                self.push(0, Work::Read(*peer, *after, *through));
+            }
+            Effect::SnapshotBegin { zxid, replaces } => self.begin_snapshot(*zxid, *replaces),
+            Effect::SnapshotAbandon => self.abandon_snapshot(),
+            Effect::SnapshotBytes { piece, last } => {
+                self.snapshot_piece(&bytes[piece.clone()], *last, 0);
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// Finishes the first work.

@@ -397,18 +397,10 @@ impl World {
         if shrank {
             self.hold_durability();
         }
-        match done {
-            Done::Durable(zxid) => self.step(server, Event::Durable { zxid }),
-            Done::Epochs(epochs) => self.step(server, Event::EpochsSaved { epochs }),
-            Done::Read(peer, after, piece) => {
-                self.tally.count("log read for a learner");
-                self.step(server, Event::LogRead { peer, after, piece: piece.as_ref() });
-            }
-            Done::Taken(zxid, _) => self.step(server, Event::SnapshotTaken { zxid }),
-            Done::Reloaded(recovered, _) => {
-                self.step(server, Event::Reloaded { recovered: &mut Some(recovered) });
-            }
+        if matches!(done, Done::Read(..)) {
+            self.tally.count("log read for a learner");
         }
+        done.tell(|event| self.step(server, event));
     }
 
     fn tick_replica(&mut self, server: usize) {

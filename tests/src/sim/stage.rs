@@ -15,7 +15,7 @@ use zk_core::zab::packet::{self, PROTOCOL, kind};
 use zk_core::{Config, Effect, Effects, Epochs, Event, Now, PeerId, Port, Replica};
 use zk_wire::{Acl, Op, Writer, Zxid};
 
-use super::disk::{Disk, Done, Loss, Work};
+use super::disk::{Disk, Loss, Work};
 use super::{Plan, config};
 use crate::rng::Rng;
 
@@ -118,54 +118,25 @@ impl Stage {
         let mut effects = std::mem::take(&mut self.effects);
         replica.step(self.now, event, &mut effects);
         for effect in &effects.list {
-            self.carry_out(effect, &effects.bytes);
+            if !self.disk.carry_out_at_once(effect, &effects.bytes) {
+                self.carry_out(effect, &effects.bytes);
+            }
         }
         effects.clear();
         self.effects = effects;
-        self.flush();
+        if self.disk.wants_sync() {
+            self.disk.sync(0);
+        }
         while let Some(done) = self.disk.finish(&self.config) {
-            match done {
-                Done::Durable(zxid) => self.step(Event::Durable { zxid }),
-                Done::Epochs(epochs) => self.step(Event::EpochsSaved { epochs }),
-                Done::Taken(zxid, _) => self.step(Event::SnapshotTaken { zxid }),
-                Done::Reloaded(loaded, _) => {
-                    self.step(Event::Reloaded { recovered: &mut Some(loaded) });
-                }
-                Done::Read(peer, after, piece) => {
-                    self.step(Event::LogRead { peer, after, piece: piece.as_ref() });
-                }
-            }
+            done.tell(|event| self.step(event));
         }
         while self.replica.as_ref().is_some_and(Replica::snapshot_runs) {
             self.step(Event::SnapshotSlice { bytes_max: 1 << 16 });
         }
     }
 
-    fn flush(&mut self) {
-        if self.disk.wants_sync() {
-            self.disk.sync(0);
-        }
-    }
-
     fn carry_out(&mut self, effect: &Effect, bytes: &[u8]) {
         match effect {
-            Effect::Append { zxid, txn } => self.disk.append(*zxid, Rc::from(&bytes[txn.clone()])),
-            Effect::SaveEpochs { epochs } => {
-                self.flush();
-                self.disk.push(0, Work::Epochs(*epochs));
-            }
-            Effect::Reload { cut } => {
-                self.flush();
-                self.disk.push(0, Work::Reload(*cut));
-            }
-            Effect::SnapshotBegin { zxid, replaces } => {
-                self.flush();
-                self.disk.begin_snapshot(*zxid, *replaces);
-            }
-            Effect::SnapshotAbandon => self.disk.abandon_snapshot(),
-            Effect::SnapshotBytes { piece, last } => {
-                self.disk.snapshot_piece(&bytes[piece.clone()], *last, 0);
-            }
             Effect::Dial { peer, addresses, port } => {
                 let host = addresses.first().and_then(|(host, _)| host.strip_prefix("host"));
                 let sid = host.and_then(|number| number.parse().ok()).expect("a host of the plan");
