@@ -37,6 +37,7 @@ impl From<Error> for Failure {
             Error::Server(Code::BAD_VERSION) => EXIT_VERSION,
             Error::Server(Code::NO_AUTH) => EXIT_NO_AUTH,
             Error::Timeout { .. } => EXIT_TIMEOUT,
+            Error::BadArgument { .. } => EXIT_USAGE,
             Error::Io { .. } | Error::ConnectionLoss { .. } => EXIT_NOT_REACHED,
             _ => EXIT_FAILED,
         };
