@@ -25,6 +25,7 @@ pub mod client;
 pub mod calls;
 pub mod multi;
 pub mod driver;
+pub mod recipes;
 
 pub use client::{Client, Settings, Watcher};
 pub use error::{Error, Result};
