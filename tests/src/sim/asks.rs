@@ -21,7 +21,6 @@ const PATHS: [&str; 6] = ["/a", "/b", "/a/x", "/a/y", "/b/x", "/c"];
 
 /// A request of chance. `call` makes its data unlike all other.
 pub fn request(rng: &mut Rng, call: u64, seen: &[(String, i32)]) -> Request {
-    let watch = rng.one_in(2);
     match rng.below(24) {
         0..=8 => Request::Change(change(rng, call, seen)),
         9..=10 => {
@@ -32,10 +31,18 @@ pub fn request(rng: &mut Rng, call: u64, seen: &[(String, i32)]) -> Request {
             }
             Request::Multi(changes)
         }
-        11..=14 => Request::GetData(path(rng, seen), watch),
-        15..=16 => Request::Exists(path(rng, seen), watch),
-        17..=18 if rng.one_in(4) => Request::Children("/".to_owned(), watch),
-        17..=19 => Request::Children(path(rng, seen), watch),
+        _ => read(rng, seen),
+    }
+}
+
+/// A read of chance, or a sync.
+pub fn read(rng: &mut Rng, seen: &[(String, i32)]) -> Request {
+    let watch = rng.one_in(2);
+    match rng.below(13) {
+        0..=3 => Request::GetData(path(rng, seen), watch),
+        4..=5 => Request::Exists(path(rng, seen), watch),
+        6..=7 if rng.one_in(4) => Request::Children("/".to_owned(), watch),
+        6..=8 => Request::Children(path(rng, seen), watch),
         _ => Request::Sync,
     }
 }

@@ -75,6 +75,7 @@ impl World {
 
     pub(super) fn heal_network(&mut self) {
         // Who was cut off lost bytes: such a connection is of no use any more.
+        self.apart.clear();
         let cut = std::mem::take(&mut self.net.cut);
         let broken = self.net.links.iter().filter(|(end, other)| {
             let (a, b) = (end.server, other.server);
