@@ -16,6 +16,7 @@ mod host;
 mod people;
 mod faults;
 pub mod certificate;
+mod reaped;
 mod run;
 pub mod script;
 pub mod stage;
@@ -42,7 +43,11 @@ pub struct Tally(pub BTreeMap<&'static str, u64>);
 
 impl Tally {
     fn count(&mut self, kind: &'static str) {
-        *self.0.entry(kind).or_default() += 1;
+        self.count_more(kind, 1);
+    }
+
+    fn count_more(&mut self, kind: &'static str, by: u64) {
+        *self.0.entry(kind).or_default() += by;
     }
 
     /// Adds another tally.

@@ -53,6 +53,8 @@ impl World {
         self.hold(waits);
         let equal = self.compare();
         self.hold(equal);
+        let gone = self.what_goes_by_itself();
+        self.hold(gone);
         let told = self.i26_client_promises();
         self.hold(told)
     }
