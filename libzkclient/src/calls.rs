@@ -474,6 +474,11 @@ impl Client {
     /// when the server has none.
     pub fn remove_watches(&self, path: &str, kind: WatcherType) -> Result<()> {
         self.run(remove_watches(path, kind))?;
+        self.forget_watches(path, kind)
+    }
+
+    /// Forgets all watchers of a kind on a path, here alone: they are told nothing more.
+    pub(crate) fn forget_watches(&self, path: &str, kind: WatcherType) -> Result<()> {
         let server_path = self.full(path, false)?.into_owned();
         self.handle().change(|_, session| {
             for table in kind.tables() {
