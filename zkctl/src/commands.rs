@@ -5,7 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use zk_wire::Code;
-use zkclient::{Client, Error, Settings};
+use zkclient::{Client, Error, Settings, Watcher};
 
 use crate::args::{Call, Command, Output};
 use crate::output::{list, quote, stat_json, stat_plain};
@@ -37,7 +37,8 @@ impl From<Error> for Failure {
             Error::Server(Code::BAD_VERSION) => EXIT_VERSION,
             Error::Server(Code::NO_AUTH) => EXIT_NO_AUTH,
             Error::Timeout { .. } => EXIT_TIMEOUT,
-            Error::Io(_) | Error::Closed => EXIT_NOT_REACHED,
+            Error::BadArgument { .. } => EXIT_USAGE,
+            Error::Io { .. } | Error::ConnectionLoss { .. } => EXIT_NOT_REACHED,
             _ => EXIT_FAILED,
         };
         Failure { what: error.to_string(), exit }
@@ -49,10 +50,15 @@ pub fn run(call: &Call) -> Result<String, Failure> {
     if call.command == Command::Srvr {
         return srvr(call);
     }
-    let settings = Settings { call_timeout_ms: call.timeout_ms, ..Settings::default() };
-    let mut client = Client::connect(call.server.as_str(), settings).map_err(|error| {
-        let failure = Failure::from(error);
-        Failure { what: format!("{}: {}", call.server, failure.what), ..failure }
+    let servers = call.server.clone();
+    let settings = Settings { servers, call_timeout_ms: call.timeout_ms, ..Settings::default() };
+    let mut client = Client::connect(settings).map_err(|error| {
+        let exit = match error {
+            // No session within the time: there is nobody, or nobody who serves.
+            Error::Timeout { .. } => EXIT_NOT_REACHED,
+            ref other => Failure::from(other.clone()).exit,
+        };
+        Failure { what: format!("{}: {error}", call.server), exit }
     })?;
     let text = answer(&mut client, call);
     client.close()?;
@@ -131,8 +137,13 @@ fn below(client: &mut Client, path: &str) -> Result<Vec<String>, Failure> {
 /// Waits until the path exists, or until it is gone.
 fn wait(client: &mut Client, path: &str, gone: bool, timeout_ms: u64) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_millis(timeout_ms);
+    let (send, events) = std::sync::mpsc::channel();
+    // Nobody listens any more once the wait is over.
+    let watcher = Watcher::new(move |_| {
+        let _ = send.send(());
+    });
     loop {
-        let there = match client.exists(path, true) {
+        let there = match client.exists_w(path, watcher.clone()) {
             Ok(_) => true,
             Err(Error::Server(Code::NO_NODE)) => false,
             Err(error) => return Err(error.into()),
@@ -141,7 +152,7 @@ fn wait(client: &mut Client, path: &str, gone: bool, timeout_ms: u64) -> Result<
             return Ok(());
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        if client.next_watch(left.as_millis() as u64)?.is_none() {
+        if events.recv_timeout(left).is_err() {
             let state = if gone { "is still there" } else { "does not exist" };
             let what = format!("{path} {state} after {timeout_ms} ms");
             return Err(Failure { what, exit: EXIT_TIMEOUT });
