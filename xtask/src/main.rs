@@ -1,9 +1,11 @@
 //! What a developer runs: `cargo xtask bench` measures our server beside its peers, `cargo xtask sim`
-//! simulates ensembles.
+//! simulates ensembles, `cargo xtask dropin` links the drop-in for Apache's C client.
 //!
 //! The yardstick (generators, scripts, the null server) is kept beside the repository, in the folder
 //! that `ZK_BENCH` names or `../shared/bench`; this only builds what is measured and calls it.
 #![forbid(unsafe_code)]
+
+mod dropin;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -12,6 +14,10 @@ const USAGE: &str = "\
 usage: cargo xtask sim COUNT [FIRST]
 
 Simulates so many ensembles under faults, from a seed on (1), on two threads; reports what came.
+
+usage: cargo xtask dropin [--out DIR] [--profile PROFILE]
+
+Links libzookeeper_mt and libzookeeper_st (.so.2 and .a) into target/dropin.
 
 usage: cargo xtask bench [--rounds N] [--seconds N] [--configs LIST] [--rows LIST] [--out FILE]
 
@@ -119,6 +125,7 @@ fn main() -> ExitCode {
     let result = match arguments.next().as_deref() {
         Some("bench") => parse(arguments, &root).and_then(|settings| bench(&settings, &root)),
         Some("sim") => sim(arguments, &root),
+        Some("dropin") => dropin::run(arguments, &root, &target(&root)),
         Some("--help" | "-h") | None => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
