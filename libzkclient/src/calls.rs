@@ -1,14 +1,38 @@
-//! Every operation of the protocol as a typed call. `multi` has a file of its own.
+//! Every operation of the protocol: as a value that any of the ways to make a call takes, and as a
+//! blocking method of [`Client`]. Several operations in one stand in [`crate::multi`].
 
 use zk_wire::acl::Acl;
 use zk_wire::request::{
-    ReconfigRequest, SetWatchesRequest, encode_auth, encode_create, encode_path, encode_path_int,
-    encode_path_watch, encode_set_acl, encode_set_data, flags,
+    ReconfigRequest, encode_create, encode_path, encode_path_int, encode_path_watch,
+    encode_set_acl, encode_set_data, flags,
 };
 use zk_wire::{Op, Reader, Stat};
 
-use crate::client::Client;
+use crate::call::{Call, Encode, strip};
+use crate::client::{Client, Watcher};
 use crate::error::{Error, Result};
+use crate::session::WatchWish;
+use crate::watches::WatchKind;
+
+/// A call about one path.
+fn on_path<'a, R, E: Encode>(
+    op: Op,
+    path: &'a str,
+    encode: E,
+    decode: fn(&[u8], &str) -> Result<R>,
+) -> Call<'a, R, E> {
+    let path = Some(path);
+    Call {
+        op,
+        path,
+        sequential: false,
+        absolute: false,
+        encode,
+        decode,
+        wish: None,
+        watches: false,
+    }
+}
 
 /// What a new znode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +54,12 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether the server puts a number behind the name.
+    pub fn is_sequential(self) -> bool {
+        use Mode::{EphemeralSequential, PersistentSequential, TtlSequential};
+        matches!(self, PersistentSequential | EphemeralSequential | TtlSequential(_))
+    }
+
     /// Operation, flags and TTL in ms as they travel.
     pub fn parts(self) -> (Op, i32, Option<i64>) {
         match self {
@@ -60,6 +90,20 @@ pub enum WatcherType {
     PersistentRecursive = 5,
 }
 
+impl WatcherType {
+    /// The tables in which such watches stand.
+    pub fn tables(self) -> &'static [WatchKind] {
+        use WatchKind::{Children, Data, Exist, Persistent, Recursive};
+        match self {
+            WatcherType::Children => &[Children],
+            WatcherType::Data => &[Data, Exist],
+            WatcherType::Any => &[Data, Exist, Children, Persistent, Recursive],
+            WatcherType::Persistent => &[Persistent],
+            WatcherType::PersistentRecursive => &[Recursive],
+        }
+    }
+}
+
 /// What `add_watch` leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -73,165 +117,376 @@ pub enum AddWatchMode {
 /// Data and stat of a znode. Null data is `None`.
 pub type Data = (Option<Vec<u8>>, Stat);
 
-impl Client {
-    /// Creates a znode with the open ACL; returns its path, which for sequential ones is longer.
-    pub fn create(&mut self, path: &str, data: &[u8], mode: Mode) -> Result<(String, Stat)> {
-        self.create_with(path, Some(data), &Acl::open(), mode)
-    }
+fn nothing(_: &[u8], _: &str) -> Result<()> {
+    Ok(())
+}
 
-    /// Creates a znode with null data or an ACL of its own.
-    pub fn create_with(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: &[Acl],
-        mode: Mode,
-    ) -> Result<(String, Stat)> {
-        let (op, flags, ttl_ms) = mode.parts();
-        let body = self.call(op, |out| encode_create(out, path, data, acl, flags, ttl_ms))?;
-        let mut reader = Reader::new(&body);
+fn stat(body: &[u8], _: &str) -> Result<Stat> {
+    Ok(Stat::decode(&mut Reader::new(body))?)
+}
+
+fn data(body: &[u8], _: &str) -> Result<Data> {
+    let mut reader = Reader::new(body);
+    let data = reader.buffer("GetDataResponse.data")?.map(<[u8]>::to_vec);
+    Ok((data, Stat::decode(&mut reader)?))
+}
+
+fn names(reader: &mut Reader<'_>) -> Result<Vec<String>> {
+    let list = reader.strings("children")?.unwrap_or_default();
+    Ok(list.into_iter().map(|text| text.into_owned()).collect())
+}
+
+fn watching<'a, R, E: Encode>(
+    mut call: Call<'a, R, E>,
+    wish: WatchWish,
+    watch: bool,
+) -> Call<'a, R, E> {
+    call.wish = Some(wish);
+    call.watches = watch;
+    call
+}
+
+/// create2, createContainer or createTTL: the path with its number, and the stat.
+pub fn create<'a>(
+    path: &'a str,
+    data: Option<&'a [u8]>,
+    acl: &'a [Acl],
+    mode: Mode,
+) -> Call<'a, (String, Stat), impl Encode + 'a> {
+    let (op, flags, ttl_ms) = mode.parts();
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| {
+        encode_create(out, path, data, acl, flags, ttl_ms)
+    };
+    let mut call = on_path(op, path, encode, |body, chroot| {
+        let mut reader = Reader::new(body);
         let path = reader.string("Create2Response.path")?.into_owned();
-        Ok((path, Stat::decode(&mut reader)?))
-    }
+        Ok((strip(chroot, path), Stat::decode(&mut reader)?))
+    });
+    call.sequential = mode.is_sequential();
+    call
+}
 
-    /// Creates by the oldest operation, whose answer has no stat.
-    pub fn create1(&mut self, path: &str, data: &[u8], mode: Mode) -> Result<String> {
-        let (_, flags, _) = mode.parts();
-        let acl = Acl::open();
-        let body =
-            self.call(Op::CREATE, |out| encode_create(out, path, Some(data), &acl, flags, None))?;
-        Ok(Reader::new(&body).string("CreateResponse.path")?.into_owned())
-    }
+/// The oldest create, whose answer has no stat.
+pub fn create1<'a>(
+    path: &'a str,
+    data: Option<&'a [u8]>,
+    acl: &'a [Acl],
+    mode: Mode,
+) -> Call<'a, String, impl Encode + 'a> {
+    let (_, flags, _) = mode.parts();
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| {
+        encode_create(out, path, data, acl, flags, None)
+    };
+    let mut call = on_path(Op::CREATE, path, encode, |body, chroot| {
+        Ok(strip(chroot, Reader::new(body).string("CreateResponse.path")?.into_owned()))
+    });
+    call.sequential = mode.is_sequential();
+    call
+}
 
-    /// Deletes a znode without children; `version` -1 takes any.
-    pub fn delete(&mut self, path: &str, version: i32) -> Result<()> {
-        self.call(Op::DELETE, |out| encode_path_int(out, path, version)).map(|_| ())
-    }
+/// delete.
+pub fn delete(path: &str, version: i32) -> Call<'_, (), impl Encode> {
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_int(out, path, version);
+    on_path(Op::DELETE, path, encode, nothing)
+}
 
-    /// The stat of a znode; the error is NONODE when there is none, and the watch is left all the
-    /// same.
-    pub fn exists(&mut self, path: &str, watch: bool) -> Result<Stat> {
-        let body = self.call(Op::EXISTS, |out| encode_path_watch(out, path, watch))?;
-        Ok(Stat::decode(&mut Reader::new(&body))?)
-    }
+/// exists.
+pub fn exists(path: &str, watch: bool) -> Call<'_, Stat, impl Encode> {
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_watch(out, path, watch);
+    watching(on_path(Op::EXISTS, path, encode, stat), WatchWish::DataOrExist, watch)
+}
 
-    /// Data and stat of a znode.
-    pub fn get(&mut self, path: &str, watch: bool) -> Result<Data> {
-        let body = self.call(Op::GET_DATA, |out| encode_path_watch(out, path, watch))?;
-        let mut reader = Reader::new(&body);
-        let data = reader.buffer("GetDataResponse.data")?.map(<[u8]>::to_vec);
-        Ok((data, Stat::decode(&mut reader)?))
-    }
+/// getData.
+pub fn get(path: &str, watch: bool) -> Call<'_, Data, impl Encode> {
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_watch(out, path, watch);
+    watching(on_path(Op::GET_DATA, path, encode, data), WatchWish::Data, watch)
+}
 
-    /// Sets the data; `None` is null data, `version` -1 takes any.
-    pub fn set(&mut self, path: &str, data: Option<&[u8]>, version: i32) -> Result<Stat> {
-        let body = self.call(Op::SET_DATA, |out| encode_set_data(out, path, data, version))?;
-        Ok(Stat::decode(&mut Reader::new(&body))?)
-    }
+/// getData of /zookeeper/config, which stands outside any chroot.
+pub fn get_config(watch: bool) -> Call<'static, Data, impl Encode> {
+    let mut call = get("/zookeeper/config", watch);
+    call.absolute = true;
+    call
+}
 
-    /// ACL and stat of a znode.
-    pub fn get_acl(&mut self, path: &str) -> Result<(Vec<Acl>, Stat)> {
-        let body = self.call(Op::GET_ACL, |out| encode_path(out, path))?;
-        let mut reader = Reader::new(&body);
+/// setData.
+pub fn set<'a>(
+    path: &'a str,
+    data: Option<&'a [u8]>,
+    version: i32,
+) -> Call<'a, Stat, impl Encode + 'a> {
+    let encode =
+        move |out: &mut Vec<u8>, path: &str, _: &str| encode_set_data(out, path, data, version);
+    on_path(Op::SET_DATA, path, encode, stat)
+}
+
+/// getACL.
+pub fn get_acl(path: &str) -> Call<'_, (Vec<Acl>, Stat), impl Encode> {
+    let encode = |out: &mut Vec<u8>, path: &str, _: &str| encode_path(out, path);
+    on_path(Op::GET_ACL, path, encode, |body, _| {
+        let mut reader = Reader::new(body);
         let acl = Acl::decode_some(&mut reader)?;
         Ok((acl, Stat::decode(&mut reader)?))
-    }
+    })
+}
 
-    /// Sets the ACL; `version` is that of the ACL, -1 takes any.
-    pub fn set_acl(&mut self, path: &str, acl: &[Acl], version: i32) -> Result<Stat> {
-        let body = self.call(Op::SET_ACL, |out| encode_set_acl(out, path, acl, version))?;
-        Ok(Stat::decode(&mut Reader::new(&body))?)
-    }
+/// setACL.
+pub fn set_acl<'a>(
+    path: &'a str,
+    acl: &'a [Acl],
+    version: i32,
+) -> Call<'a, Stat, impl Encode + 'a> {
+    let encode =
+        move |out: &mut Vec<u8>, path: &str, _: &str| encode_set_acl(out, path, acl, version);
+    on_path(Op::SET_ACL, path, encode, stat)
+}
 
-    /// Names of the children, in no order.
-    pub fn children(&mut self, path: &str, watch: bool) -> Result<Vec<String>> {
-        let body = self.call(Op::GET_CHILDREN, |out| encode_path_watch(out, path, watch))?;
-        strings(&mut Reader::new(&body))
-    }
+/// getChildren.
+pub fn children(path: &str, watch: bool) -> Call<'_, Vec<String>, impl Encode> {
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_watch(out, path, watch);
+    let decode = |body: &[u8], _: &str| names(&mut Reader::new(body));
+    watching(on_path(Op::GET_CHILDREN, path, encode, decode), WatchWish::Children, watch)
+}
 
-    /// Names of the children, in no order, and the stat.
-    pub fn children2(&mut self, path: &str, watch: bool) -> Result<(Vec<String>, Stat)> {
-        let body = self.call(Op::GET_CHILDREN2, |out| encode_path_watch(out, path, watch))?;
-        let mut reader = Reader::new(&body);
-        let names = strings(&mut reader)?;
+/// getChildren2.
+pub fn children2(path: &str, watch: bool) -> Call<'_, (Vec<String>, Stat), impl Encode> {
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_watch(out, path, watch);
+    let call = on_path(Op::GET_CHILDREN2, path, encode, |body, _| {
+        let mut reader = Reader::new(body);
+        let names = names(&mut reader)?;
         Ok((names, Stat::decode(&mut reader)?))
-    }
+    });
+    watching(call, WatchWish::Children, watch)
+}
 
-    /// Waits until this server has everything that the leader had when the call came.
-    pub fn sync(&mut self, path: &str) -> Result<()> {
-        self.call(Op::SYNC, |out| encode_path(out, path)).map(|_| ())
-    }
+/// sync.
+pub fn sync(path: &str) -> Call<'_, (), impl Encode> {
+    let encode = |out: &mut Vec<u8>, path: &str, _: &str| encode_path(out, path);
+    on_path(Op::SYNC, path, encode, nothing)
+}
 
-    /// Adds an identity to this connection, for `digest` by `user:password`.
-    pub fn auth(&mut self, scheme: &str, auth: &[u8]) -> Result<()> {
-        self.call(Op::AUTH, |out| encode_auth(out, scheme, auth)).map(|_| ())
-    }
+/// addWatch.
+pub fn add_watch(path: &str, mode: AddWatchMode) -> Call<'_, (), impl Encode> {
+    let number = mode as i32;
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_int(out, path, number);
+    let wish = match mode {
+        AddWatchMode::Persistent => WatchWish::Persistent,
+        AddWatchMode::PersistentRecursive => WatchWish::Recursive,
+    };
+    watching(on_path(Op::ADD_WATCH, path, encode, nothing), wish, true)
+}
 
-    /// Leaves a watch that stays.
-    pub fn add_watch(&mut self, path: &str, mode: AddWatchMode) -> Result<()> {
-        self.call(Op::ADD_WATCH, |out| encode_path_int(out, path, mode as i32)).map(|_| ())
-    }
+/// removeWatches, on the server alone; [`Client::remove_watches`] forgets the watchers too.
+pub fn remove_watches(path: &str, kind: WatcherType) -> Call<'_, (), impl Encode> {
+    let number = kind as i32;
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_int(out, path, number);
+    on_path(Op::REMOVE_WATCHES, path, encode, nothing)
+}
 
-    /// Leaves again the watches of an earlier connection; what was missed comes as events.
-    pub fn set_watches(&mut self, watches: &SetWatchesRequest<'_>) -> Result<()> {
-        // Older servers know the first form only, so the second is for what it alone can say.
-        let two = watches.lists[3..].iter().flatten().any(|list| !list.is_empty());
-        let op = if two { Op::SET_WATCHES2 } else { Op::SET_WATCHES };
-        self.call(op, |out| watches.encode(out, two)).map(|_| ())
-    }
+/// checkWatches.
+pub fn check_watches(path: &str, kind: WatcherType) -> Call<'_, (), impl Encode> {
+    let number = kind as i32;
+    let encode = move |out: &mut Vec<u8>, path: &str, _: &str| encode_path_int(out, path, number);
+    on_path(Op::CHECK_WATCHES, path, encode, nothing)
+}
 
-    /// Removes watches of this connection; the error is NOWATCHER when there is none.
-    pub fn remove_watches(&mut self, path: &str, kind: WatcherType) -> Result<()> {
-        self.call(Op::REMOVE_WATCHES, |out| encode_path_int(out, path, kind as i32)).map(|_| ())
-    }
+/// getEphemerals.
+pub fn ephemerals(prefix: &str) -> Call<'_, Vec<String>, impl Encode> {
+    let encode = |out: &mut Vec<u8>, path: &str, _: &str| encode_path(out, path);
+    on_path(Op::GET_EPHEMERALS, prefix, encode, |body, chroot| {
+        let list = names(&mut Reader::new(body))?;
+        Ok(list.into_iter().map(|path| strip(chroot, path)).collect())
+    })
+}
 
-    /// Whether this connection has such a watch; the error is NOWATCHER when not.
-    pub fn check_watches(&mut self, path: &str, kind: WatcherType) -> Result<()> {
-        self.call(Op::CHECK_WATCHES, |out| encode_path_int(out, path, kind as i32)).map(|_| ())
-    }
+/// getAllChildrenNumber.
+pub fn all_children_number(path: &str) -> Call<'_, i32, impl Encode> {
+    let encode = |out: &mut Vec<u8>, path: &str, _: &str| encode_path(out, path);
+    on_path(Op::GET_ALL_CHILDREN_NUMBER, path, encode, |body, _| {
+        Ok(Reader::new(body).int("GetAllChildrenNumberResponse.totalNumber")?)
+    })
+}
 
-    /// Paths of this session's ephemerals that begin with `prefix`, in no order.
-    pub fn ephemerals(&mut self, prefix: &str) -> Result<Vec<String>> {
-        let body = self.call(Op::GET_EPHEMERALS, |out| encode_path(out, prefix))?;
-        strings(&mut Reader::new(&body))
-    }
-
-    /// Number of all znodes below a path.
-    pub fn all_children_number(&mut self, path: &str) -> Result<i32> {
-        let body = self.call(Op::GET_ALL_CHILDREN_NUMBER, |out| encode_path(out, path))?;
-        Ok(Reader::new(&body).int("GetAllChildrenNumberResponse.totalNumber")?)
-    }
-
-    /// Scheme and user of each identity of this connection.
-    pub fn who_am_i(&mut self) -> Result<Vec<(String, String)>> {
-        let body = self.call(Op::WHO_AM_I, |_| ())?;
-        let mut reader = Reader::new(&body);
+/// whoAmI.
+pub fn who_am_i() -> Call<'static, Vec<(String, String)>, impl Encode> {
+    let encode = |_: &mut Vec<u8>, _: &str, _: &str| ();
+    let mut call = on_path(Op::WHO_AM_I, "/", encode, |body, _| {
+        let mut reader = Reader::new(body);
         let mut list = Vec::new();
         for _ in 0..reader.count("WhoAmIResponse.clientInfo")?.unwrap_or(0) {
             let scheme = reader.string("ClientInfo.authScheme")?.into_owned();
             list.push((scheme, reader.string("ClientInfo.user")?.into_owned()));
         }
         Ok(list)
+    });
+    call.path = None;
+    call
+}
+
+/// reconfig.
+pub fn reconfig<'a>(request: &'a ReconfigRequest<'a>) -> Call<'a, Data, impl Encode + 'a> {
+    let encode = |out: &mut Vec<u8>, _: &str, _: &str| request.encode(out);
+    let mut call = on_path(Op::RECONFIG, "/", encode, data);
+    call.path = None;
+    call
+}
+
+impl Client {
+    /// Creates a znode with the open ACL; returns its path, which for sequential ones is longer.
+    pub fn create(&self, path: &str, data: &[u8], mode: Mode) -> Result<(String, Stat)> {
+        self.create_with(path, Some(data), &Acl::open(), mode)
+    }
+
+    /// Creates a znode with null data or an ACL of its own.
+    pub fn create_with(
+        &self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: &[Acl],
+        mode: Mode,
+    ) -> Result<(String, Stat)> {
+        self.run(create(path, data, acl, mode))
+    }
+
+    /// Creates by the oldest operation, whose answer has no stat.
+    pub fn create1(&self, path: &str, data: &[u8], mode: Mode) -> Result<String> {
+        self.run(create1(path, Some(data), &Acl::open(), mode))
+    }
+
+    /// Deletes a znode without children; `version` -1 takes any.
+    pub fn delete(&self, path: &str, version: i32) -> Result<()> {
+        self.run(delete(path, version))
+    }
+
+    /// The stat of a znode; the error is NONODE when there is none. `watch` leaves a watch of the
+    /// client's own watcher, also on a znode that is not there.
+    pub fn exists(&self, path: &str, watch: bool) -> Result<Stat> {
+        self.run(exists(path, watch))
+    }
+
+    /// As `exists`, with a watcher that is told once.
+    pub fn exists_w(&self, path: &str, watcher: Watcher) -> Result<Stat> {
+        self.run_watching(exists(path, true), Some(watcher))
+    }
+
+    /// Data and stat of a znode.
+    pub fn get(&self, path: &str, watch: bool) -> Result<Data> {
+        self.run(get(path, watch))
+    }
+
+    /// As `get`, with a watcher that is told once.
+    pub fn get_w(&self, path: &str, watcher: Watcher) -> Result<Data> {
+        self.run_watching(get(path, true), Some(watcher))
+    }
+
+    /// The members of the ensemble, as `/zookeeper/config` holds them.
+    pub fn get_config(&self, watch: bool) -> Result<Data> {
+        self.run(get_config(watch))
+    }
+
+    /// Sets the data; `None` is null data, `version` -1 takes any.
+    pub fn set(&self, path: &str, data: Option<&[u8]>, version: i32) -> Result<Stat> {
+        self.run(set(path, data, version))
+    }
+
+    /// ACL and stat of a znode.
+    pub fn get_acl(&self, path: &str) -> Result<(Vec<Acl>, Stat)> {
+        self.run(get_acl(path))
+    }
+
+    /// Sets the ACL; `version` is that of the ACL, -1 takes any.
+    pub fn set_acl(&self, path: &str, acl: &[Acl], version: i32) -> Result<Stat> {
+        self.run(set_acl(path, acl, version))
+    }
+
+    /// Names of the children, in no order.
+    pub fn children(&self, path: &str, watch: bool) -> Result<Vec<String>> {
+        self.run(children(path, watch))
+    }
+
+    /// As `children`, with a watcher that is told once.
+    pub fn children_w(&self, path: &str, watcher: Watcher) -> Result<Vec<String>> {
+        self.run_watching(children(path, true), Some(watcher))
+    }
+
+    /// Names of the children, in no order, and the stat.
+    pub fn children2(&self, path: &str, watch: bool) -> Result<(Vec<String>, Stat)> {
+        self.run(children2(path, watch))
+    }
+
+    /// Waits until this server has everything that the leader had when the call came.
+    pub fn sync(&self, path: &str) -> Result<()> {
+        self.run(sync(path))
+    }
+
+    /// Leaves a watch of the client's own watcher that stays.
+    pub fn add_watch(&self, path: &str, mode: AddWatchMode) -> Result<()> {
+        self.run(add_watch(path, mode))
+    }
+
+    /// Leaves a watch that stays, with a watcher of its own. A watcher that stands there already
+    /// stands there once.
+    pub fn watch(&self, path: &str, mode: AddWatchMode, watcher: Watcher) -> Result<()> {
+        self.run_watching(add_watch(path, mode), Some(watcher))
+    }
+
+    /// Removes a watcher of a watch that stays. The server is told when it was the last on this
+    /// path. The error is NOWATCHER when it is not there.
+    pub fn unwatch(&self, path: &str, mode: AddWatchMode, watcher: &Watcher) -> Result<()> {
+        let (kind, type_) = match mode {
+            AddWatchMode::Persistent => (WatchKind::Persistent, WatcherType::Persistent),
+            AddWatchMode::PersistentRecursive => {
+                (WatchKind::Recursive, WatcherType::PersistentRecursive)
+            }
+        };
+        let server_path = self.full(path, false)?.into_owned();
+        let last = self.handle().change(|_, session| {
+            let watches = session.watches_mut();
+            let was = watches.forget(kind, &server_path, Some(watcher));
+            was.then(|| !watches.holds(kind, &server_path, None))
+        });
+        match last {
+            None => Err(Error::Server(zk_wire::Code::NO_WATCHER)),
+            Some(false) => Ok(()),
+            Some(true) => self.run(remove_watches(path, type_)),
+        }
+    }
+
+    /// Removes all watchers of a kind from a path, here and on the server; the error is NOWATCHER
+    /// when the server has none.
+    pub fn remove_watches(&self, path: &str, kind: WatcherType) -> Result<()> {
+        self.run(remove_watches(path, kind))?;
+        let server_path = self.full(path, false)?.into_owned();
+        self.handle().change(|_, session| {
+            for table in kind.tables() {
+                session.watches_mut().forget(*table, &server_path, None);
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether the server has such a watch of this session; the error is NOWATCHER when not.
+    pub fn check_watches(&self, path: &str, kind: WatcherType) -> Result<()> {
+        self.run(check_watches(path, kind))
+    }
+
+    /// Paths of this session's ephemerals that begin with `prefix`, in no order.
+    pub fn ephemerals(&self, prefix: &str) -> Result<Vec<String>> {
+        self.run(ephemerals(prefix))
+    }
+
+    /// Number of all znodes below a path.
+    pub fn all_children_number(&self, path: &str) -> Result<i32> {
+        self.run(all_children_number(path))
+    }
+
+    /// Scheme and user of each identity of this connection.
+    pub fn who_am_i(&self) -> Result<Vec<(String, String)>> {
+        self.run(who_am_i())
     }
 
     /// Changes the members of an ensemble; returns the new configuration.
-    pub fn reconfig(&mut self, request: &ReconfigRequest<'_>) -> Result<Data> {
-        let body = self.call(Op::RECONFIG, |out| request.encode(out))?;
-        let mut reader = Reader::new(&body);
-        let data = reader.buffer("GetDataResponse.data")?.map(<[u8]>::to_vec);
-        Ok((data, Stat::decode(&mut reader)?))
+    pub fn reconfig(&self, request: &ReconfigRequest<'_>) -> Result<Data> {
+        self.run(reconfig(request))
     }
-
-    /// Ends the session: its ephemerals go, its watches too.
-    pub fn close(mut self) -> Result<()> {
-        match self.call(Op::CLOSE_SESSION, |_| ()) {
-            Ok(_) | Err(Error::Closed) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-fn strings(reader: &mut Reader<'_>) -> Result<Vec<String>> {
-    let list = reader.strings("children")?.unwrap_or_default();
-    Ok(list.into_iter().map(|text| text.into_owned()).collect())
 }

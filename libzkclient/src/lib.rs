@@ -1,17 +1,32 @@
 //! The client library: speaks to any ZooKeeper-compatible server.
 //!
-//! [`session`] is the protocol without sockets or clocks; [`client`] puts one blocking TCP
-//! connection under it. This room knows nothing of the server.
+//! [`session`] is the protocol as a state machine without sockets or clocks. A [`handle::Handle`]
+//! puts a connection under it, a [`reactor::Reactor`] carries the bytes of many handles, turned by
+//! one thread of the library ([`worker`]) or by the caller's own loop ([`driver`]). [`Client`] is
+//! the API of Rust; the C API stands on the same handles. This room knows nothing of the server.
 //!
 //! The order of the modules below is the floor plan: a module uses only those above it.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod error;
+pub mod state;
+pub mod hosts;
+pub mod watches;
 pub mod session;
+mod clock;
+pub mod transport;
+pub mod resolver;
+pub mod dispatch;
+pub mod reactor;
+pub mod handle;
+pub mod worker;
+pub mod call;
 pub mod client;
 pub mod calls;
 pub mod multi;
+pub mod driver;
 
-pub use client::{Client, Settings};
+pub use client::{Client, Settings, Watcher};
 pub use error::{Error, Result};
-pub use session::{Session, Watch};
+pub use session::Identity;
+pub use state::{State, WatchEvent};

@@ -5,6 +5,7 @@ use zk_wire::multi::{encode_end, encode_header};
 use zk_wire::request::{encode_create, encode_path_int, encode_path_watch, encode_set_data};
 use zk_wire::{Code, Op, Reader, Stat};
 
+use crate::call::{Call, Encode, strip};
 use crate::calls::Mode;
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -61,53 +62,123 @@ pub enum Outcome {
 }
 
 impl Write<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn path(&self) -> (&str, bool) {
+        match self {
+            Write::Create { path, mode, .. } => (path, mode.is_sequential()),
+            Write::Delete(path, _) | Write::Set(path, _, _) | Write::Check(path, _) => {
+                (path, false)
+            }
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>, chroot: &str) {
+        let full = |path: &str| match path {
+            "/" if !chroot.is_empty() => chroot.to_owned(),
+            path => format!("{chroot}{path}"),
+        };
         match self {
             Write::Create { path, data, acl, mode } => {
                 let (op, flags, ttl_ms) = mode.parts();
                 encode_header(out, op.0, false, -1);
-                encode_create(out, path, *data, acl, flags, ttl_ms);
+                encode_create(out, &full(path), *data, acl, flags, ttl_ms);
             }
             Write::Delete(path, version) => {
                 encode_header(out, Op::DELETE.0, false, -1);
-                encode_path_int(out, path, *version);
+                encode_path_int(out, &full(path), *version);
             }
             Write::Set(path, data, version) => {
                 encode_header(out, Op::SET_DATA.0, false, -1);
-                encode_set_data(out, path, *data, *version);
+                encode_set_data(out, &full(path), *data, *version);
             }
             Write::Check(path, version) => {
                 encode_header(out, Op::CHECK.0, false, -1);
-                encode_path_int(out, path, *version);
+                encode_path_int(out, &full(path), *version);
             }
         }
     }
 }
 
+impl Read<'_> {
+    fn path(&self) -> &str {
+        match self {
+            Read::Get(path) | Read::Children(path) => path,
+        }
+    }
+}
+
+/// A call without a path of its own, whose outcomes lose the chroot.
+fn several<'a, E: Encode>(op: Op, encode: E) -> Call<'a, Vec<Outcome>, E> {
+    Call {
+        op,
+        path: None,
+        sequential: false,
+        absolute: false,
+        encode,
+        decode: |body, chroot| {
+            let mut list = outcomes(body)?;
+            for outcome in &mut list {
+                if let Outcome::Created(path, _) = outcome {
+                    *path = strip(chroot, std::mem::take(path));
+                }
+            }
+            Ok(list)
+        },
+        wish: None,
+        watches: false,
+    }
+}
+
+/// multi. The paths are those of the client and must have been checked: [`check_writes`].
+pub fn multi<'a>(writes: &'a [Write<'a>]) -> Call<'a, Vec<Outcome>, impl Encode + 'a> {
+    several(Op::MULTI, move |out: &mut Vec<u8>, _: &str, chroot: &str| {
+        writes.iter().for_each(|write| write.encode(out, chroot));
+        encode_end(out);
+    })
+}
+
+/// multiRead. As for multi, the paths must have been checked.
+pub fn multi_read<'a>(reads: &'a [Read<'a>]) -> Call<'a, Vec<Outcome>, impl Encode + 'a> {
+    several(Op::MULTI_READ, move |out: &mut Vec<u8>, _: &str, chroot: &str| {
+        for read in reads {
+            let op = match read {
+                Read::Get(_) => Op::GET_DATA,
+                Read::Children(_) => Op::GET_CHILDREN,
+            };
+            encode_header(out, op.0, false, -1);
+            let path = match read.path() {
+                "/" if !chroot.is_empty() => chroot.to_owned(),
+                path => format!("{chroot}{path}"),
+            };
+            encode_path_watch(out, &path, false);
+        }
+        encode_end(out);
+    })
+}
+
+/// Checks the paths of a multi.
+pub fn check_writes(client: &Client, writes: &[Write<'_>]) -> Result<()> {
+    writes
+        .iter()
+        .map(Write::path)
+        .try_for_each(|(path, sequential)| client.full(path, sequential).map(|_| ()))
+}
+
+/// Checks the paths of a multiRead.
+pub fn check_reads(client: &Client, reads: &[Read<'_>]) -> Result<()> {
+    reads.iter().try_for_each(|read| client.full(read.path(), false).map(|_| ()))
+}
+
 impl Client {
     /// Does all operations or none. One of the outcomes says why when it was none.
-    pub fn multi(&mut self, writes: &[Write<'_>]) -> Result<Vec<Outcome>> {
-        let body = self.call(Op::MULTI, |out| {
-            writes.iter().for_each(|write| write.encode(out));
-            encode_end(out);
-        })?;
-        outcomes(&body)
+    pub fn multi(&self, writes: &[Write<'_>]) -> Result<Vec<Outcome>> {
+        check_writes(self, writes)?;
+        self.run(multi(writes))
     }
 
     /// Reads several znodes as they stand at one moment.
-    pub fn multi_read(&mut self, reads: &[Read<'_>]) -> Result<Vec<Outcome>> {
-        let body = self.call(Op::MULTI_READ, |out| {
-            for read in reads {
-                let (op, path) = match read {
-                    Read::Get(path) => (Op::GET_DATA, path),
-                    Read::Children(path) => (Op::GET_CHILDREN, path),
-                };
-                encode_header(out, op.0, false, -1);
-                encode_path_watch(out, path, false);
-            }
-            encode_end(out);
-        })?;
-        outcomes(&body)
+    pub fn multi_read(&self, reads: &[Read<'_>]) -> Result<Vec<Outcome>> {
+        check_reads(self, reads)?;
+        self.run(multi_read(reads))
     }
 }
 

@@ -49,8 +49,8 @@ fn exit_codes_say_what_happened() {
         (&["create", "/a"], 4),
         (&["set", "/a", "x", "-v", "7"], 5),
         (&["set", "/zookeeper/config", "x"], 6),
-        (&["get", "relative"], 3),
-        (&["create", "relative"], 1),
+        (&["get", "relative"], 2),
+        (&["create", "relative"], 2),
         (&["fly", "/a"], 2),
         (&["--timeout", "1", "wait", "/none"], 8),
     ] {

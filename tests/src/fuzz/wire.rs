@@ -7,7 +7,8 @@ use zk_wire::header::RequestHeader;
 use zk_wire::multi::SubRequests;
 use zk_wire::request::{self, AclList};
 use zk_wire::{Acl, Op, Reader, path as paths};
-use zkclient::session::{Identity, Session};
+use zkclient::State;
+use zkclient::session::{Config, Extra, Outcome, Session, WatchWish};
 
 /// A stream gives the same frames however it is looked at: whole, or as it grows.
 pub fn frame_cut(bytes: &[u8]) {
@@ -116,19 +117,56 @@ pub fn path(bytes: &[u8]) {
     }
 }
 
-/// A client that is answered with anything takes it or refuses it, byte for byte within bounds.
+/// A client that is answered with anything takes it or gives the connection up; every completion
+/// leaves exactly once, and what the bytes are cut into makes no difference.
 pub fn reply(bytes: &[u8]) {
-    let mut session = Session::new(Identity::new(), 30_000);
-    let mut out = Vec::new();
-    session.connect(0, &mut out);
-    for op in [Op::EXISTS, Op::MULTI] {
-        session.submit(0, op, |_| (), &mut out);
+    let whole = answered(bytes, bytes.len().max(1));
+    assert_eq!(whole, answered(bytes, 3), "cut otherwise, the same bytes mean something else");
+}
+
+/// What a session makes of an answer: the state, and which completions left.
+fn answered(bytes: &[u8], piece: usize) -> (State, Vec<u32>) {
+    let mut session: Session<u32, u32> = Session::new(Config::default());
+    session.open();
+    session.on_addresses(0, vec![([127, 0, 0, 1], 1).into()]);
+    for (done, op) in [Op::EXISTS, Op::MULTI, Op::GET_DATA].into_iter().enumerate() {
+        let watch = Some(Box::new((WatchWish::DataOrExist, "/a".to_owned(), done as u32)));
+        let extra = Extra { watch, ..Extra::default() };
+        session.submit(0, op, |_| (), extra, done as u32).expect("an empty queue takes it");
     }
-    let mut at = 0;
-    while let Ok(Some((taken, _))) = session.receive(1, &bytes[at..]) {
-        assert!(taken >= 4 && at + taken <= bytes.len());
-        at += taken;
+    session.on_connected(0);
+    let (mut left, mut outcomes, mut tail) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in bytes.chunks(piece) {
+        if session.state() != State::Associating && !session.state().is_connected() {
+            break;
+        }
+        tail.extend_from_slice(piece);
+        let taken = session.on_bytes(1, &tail);
+        session.take_outcomes(&mut outcomes);
+        for outcome in outcomes.drain(..) {
+            match outcome {
+                Outcome::Reply { done, body, .. } => {
+                    assert!(body.end <= tail.len(), "a record outside the bytes");
+                    left.push(done);
+                }
+                Outcome::Failed { done, .. } => left.push(done),
+                _ => {}
+            }
+        }
+        tail.drain(..taken);
     }
+    let state = session.state();
+    session.close(2, 0, None).ok();
+    session.on_timer(u64::MAX);
+    session.take_outcomes(&mut outcomes);
+    let failed = outcomes.into_iter().filter_map(|outcome| match outcome {
+        Outcome::Failed { done, .. } => Some(done),
+        _ => None,
+    });
+    let mut all: Vec<u32> = left.iter().copied().chain(failed).collect();
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2], "each completion leaves once");
+    (state, left)
 }
 
 /// A configuration that is taken is written so that it is read as the same one, and then stays.
