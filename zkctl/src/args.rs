@@ -380,7 +380,6 @@ mod tests {
             &["fly", "/a"],
             &["get", "/a", "--output", "xml"],
             &["create", "/a", "-e", "-c"],
-            &["setquota", "/a"],
             &["lock", "/a"],
             &["bench", "read", "--rate", "-1"],
         ] {

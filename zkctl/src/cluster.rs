@@ -29,7 +29,6 @@ pub struct Health {
 
 /// Changes the members of the ensemble.
 #[derive(Clone, Debug, clap::Args)]
-#[group(id = "change", required = true, multiple = true, args = ["add", "remove", "members", "file"])]
 pub struct Reconfig {
     /// Servers to add or change: N=host:port:port:role;port,...
     #[arg(long, value_name = "SERVERS")]
@@ -247,7 +246,7 @@ pub fn members(ctx: &mut Context<'_>) -> Result<()> {
     let (data, _) = conn.get(CONFIG, false)?;
     let Some(config) = parse_config(&data.unwrap_or_default())? else {
         if !ctx.printer.json() {
-            eprintln!("zkctl: {} is standalone: an ensemble of one has no members", conn.server());
+            eprintln!("zkctl: {} is standalone: an ensemble of one has no members", conn.servers());
         }
         return ctx.printer.rows(&["id"], Vec::new());
     };
@@ -299,6 +298,10 @@ pub fn reconfig(ctx: &mut Context<'_>, args: &Reconfig) -> Result<()> {
         }
         (None, None) => None,
     };
+    if args.add.is_none() && args.remove.is_none() && members.is_none() {
+        let what = "reconfig: no change; give one of --add, --remove, --members, --file";
+        return Err(Failure::usage(what));
+    }
     let request = ReconfigRequest {
         joining: args.add.as_deref().map(Into::into),
         leaving: args.remove.as_deref().map(Into::into),

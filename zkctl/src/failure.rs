@@ -83,12 +83,17 @@ impl Failure {
     /// An error of the client library while `verb` was done to `path`.
     pub fn of(verb: &str, path: &str, error: &Error) -> Failure {
         let asked = if path.is_empty() { verb.to_owned() } else { format!("{verb} {path}") };
-        match error.code() {
+        match error.of_server() {
             Some(code) => Failure::server(&asked, path, code),
             None => {
                 let exit = match error {
                     Error::Timeout { .. } => exit::TIMEOUT,
-                    Error::Io(_) | Error::Closed | Error::SessionExpired => exit::NOT_REACHED,
+                    Error::ConnectionLoss { .. } | Error::SessionExpired | Error::Io { .. } => {
+                        exit::NOT_REACHED
+                    }
+                    Error::Closing => exit::NOT_REACHED,
+                    Error::BadArgument { .. } => exit::USAGE,
+                    Error::AuthFailed => exit::NO_AUTH,
                     _ => exit::FAILED,
                 };
                 let what = format!("{asked}: {error}; is the server well? see zkctl health");
@@ -183,7 +188,7 @@ mod tests {
         let failure = Failure::of("get", "/a/b", &Error::Server(Code::NO_NODE));
         assert_eq!(failure.exit, exit::NO_NODE);
         assert_eq!(failure.what, "get /a/b: no such znode; see what is there: zkctl ls /a");
-        let failure = Failure::of("set", "/a", &Error::Closed);
+        let failure = Failure::of("set", "/a", &Error::ConnectionLoss { maybe_executed: true });
         assert_eq!(failure.exit, exit::NOT_REACHED);
         assert!(failure.what.starts_with("set /a: "), "{failure}");
         let failure = Failure::path("a", zk_wire::path::check("a").unwrap_err());

@@ -195,10 +195,11 @@ pub fn tree(ctx: &mut Context<'_>, args: &Tree) -> Result<()> {
         if args.sizes {
             line.push_str(&format!(" ({} bytes)", visit.stat.data_length));
         }
-        if args.data && visit.stat.data_length > 0 {
-            if let Ok((Some(data), _)) = conn.get(&visit.path, false) {
-                line.push_str(&format!(" = {}", short(&data, 60)));
-            }
+        if args.data
+            && visit.stat.data_length > 0
+            && let Ok((Some(data), _)) = conn.get(&visit.path, false)
+        {
+            line.push_str(&format!(" = {}", short(&data, 60)));
         }
         left.push(visit.children.len());
         ctx.printer.text(&line)?;

@@ -115,7 +115,6 @@ pub enum QuotaCommand {
 
 /// Limits a subtree.
 #[derive(Clone, Debug, clap::Args)]
-#[group(id = "limits", required = true, multiple = true, args = ["count", "bytes", "count_hard", "bytes_hard"])]
 pub struct SetQuota {
     /// Znodes, the subtree's root included; more are only logged
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
@@ -184,6 +183,10 @@ pub fn set(ctx: &mut Context<'_>, args: &SetQuota) -> Result<()> {
     }
     if let Some(limit) = args.bytes_hard {
         limits.set_bytes_hard(limit);
+    }
+    if limits == Track::none() {
+        let what = format!("quota set {path}: no limit; give one of -n, -b, -N, -B");
+        return Err(Failure::usage(what));
     }
     let conn = ctx.conn()?;
     for warning in put(&conn, &path, &limits)? {

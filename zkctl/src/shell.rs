@@ -144,7 +144,7 @@ fn interactive(ctx: &mut Context<'_>, shell: &mut Shell) -> Result<()> {
         shell.print_events(ctx)?;
         let place = ctx.place.clone().unwrap_or_default();
         let server = match ctx.connected() {
-            true => ctx.conn()?.server().to_owned(),
+            true => ctx.conn()?.servers().to_owned(),
             false => "closed".to_owned(),
         };
         {
@@ -168,10 +168,10 @@ fn interactive(ctx: &mut Context<'_>, shell: &mut Shell) -> Result<()> {
             break;
         }
     }
-    if let Some(file) = history_file() {
-        if let Err(error) = editor.save_history(&file) {
-            eprintln!("zkctl: history {}: {error}", file.display());
-        }
+    if let Some(file) = history_file()
+        && let Err(error) = editor.save_history(&file)
+    {
+        eprintln!("zkctl: history {}: {error}", file.display());
     }
     Ok(())
 }

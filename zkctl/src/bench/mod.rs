@@ -197,7 +197,7 @@ pub fn bench(ctx: &mut Context<'_>, args: &Bench) -> Result<()> {
         &Acl::open(),
         Mode::Persistent,
     )?;
-    let names = Names::new(&root);
+    let names = Names::new(&format!("{}{root}", conn.chroot()));
     let mut mixes = Vec::new();
     let measured = prepare(ctx, args, &names, &mut mixes);
     // Whatever happened: nothing of the run may stay.
@@ -209,14 +209,7 @@ pub fn bench(ctx: &mut Context<'_>, args: &Bench) -> Result<()> {
         links.into_iter().for_each(Link::close);
         done
     });
-    let removed = cleaned.and_then(|()| match conn.delete(&root, -1) {
-        // The session had no word with the server for as long as the run took.
-        Err(failure) if failure.exit == exit::NOT_REACHED => {
-            ctx.drop_conn();
-            ctx.conn()?.delete(&root, -1)
-        }
-        removed => removed,
-    });
+    let removed = cleaned.and_then(|()| conn.delete(&root, -1));
     let outcome = measured?;
     removed.map_err(|failure| {
         let what = format!("bench: {root} stays behind: {failure}; zkctl rm -R it");

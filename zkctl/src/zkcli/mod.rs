@@ -162,9 +162,9 @@ pub fn run(call: Call, out: &mut dyn Write) -> Result<()> {
         out,
     };
     writeln!(cli.out, "Connecting to {}", cli.target.servers)?;
-    cli.connect()?;
     if words.is_empty() {
         writeln!(cli.out, "Welcome to ZooKeeper!\nJLine support is disabled")?;
+        cli.connect()?;
         for line in std::io::stdin().lock().lines() {
             let line = line?;
             if !line.trim().is_empty() && !cli.line(&line)? {
@@ -172,6 +172,7 @@ pub fn run(call: Call, out: &mut dyn Write) -> Result<()> {
             }
         }
     } else {
+        cli.connect()?;
         cli.process(&words)?;
     }
     if let Some(conn) = cli.conn.take() {
