@@ -349,7 +349,10 @@ pub fn sessions(ctx: &mut Context<'_>, args: &Sessions) -> Result<()> {
                 answered = true;
                 rows.extend(connections(&text).into_iter().map(|c| (server.clone(), c)));
             }
-            Answer::Forbidden => eprintln!("zkctl: sessions {server}: {}", remedy("cons")),
+            Answer::Forbidden => {
+                answered = true;
+                eprintln!("zkctl: sessions {server}: {}", remedy("cons"));
+            }
             Answer::NotServing => eprintln!("zkctl: sessions {server}: it does not serve"),
             Answer::Unreached(why) => eprintln!("zkctl: sessions {server}: not reached: {why}"),
         }
@@ -360,7 +363,7 @@ pub fn sessions(ctx: &mut Context<'_>, args: &Sessions) -> Result<()> {
     if !answered {
         return Err(Failure::new(
             exit::NOT_REACHED,
-            format!("sessions {}: no server answered", servers.join(",")),
+            format!("sessions {}: no server answered; give others by -s", servers.join(",")),
         ));
     }
     // A connection without a session is the one that asks.

@@ -56,6 +56,11 @@ impl<'a> Printer<'a> {
         Ok(self.out.flush()?)
     }
 
+    /// Hands on what was printed so far.
+    pub fn flush(&mut self) -> Result<()> {
+        Ok(self.out.flush()?)
+    }
+
     /// A JSON value on a line.
     pub fn value(&mut self, value: &Value) -> Result<()> {
         self.line(&value.to_string())

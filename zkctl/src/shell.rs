@@ -237,6 +237,7 @@ impl Shell {
         ctx.printer.output = line.output.unwrap_or(self.output);
         ctx.limit = limit(line.timeout).unwrap_or_default();
         let ran = self.command(ctx, &line.command);
+        ctx.printer.flush()?;
         ctx.printer.output = self.output;
         ctx.target.call_timeout_ms = self.call_timeout_ms;
         match ran {

@@ -96,19 +96,26 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
 const CLASSES: [&str; 3] = ["read", "write", "create"];
 
 fn open(ctx: &Context<'_>, count: usize) -> Result<Vec<Link>> {
-    let servers = addresses(&ctx.target.servers)?;
+    let mut servers = addresses(&ctx.target.servers)?;
     let mut links = Vec::with_capacity(count);
-    for at in 0..count {
+    while links.len() < count {
         ctx.go_on()?;
-        let server = &servers[at % servers.len()];
-        let link = Link::open(server, &ctx.target).map_err(|error| {
-            let what = format!(
-                "bench {server}: connection {} of {count}: {error}; fewer by -n, others by -s",
-                at + 1
-            );
-            Failure::new(exit::NOT_REACHED, what)
-        })?;
-        links.push(link);
+        let at = links.len() % servers.len();
+        match Link::open(&servers[at], &ctx.target) {
+            Ok(link) => links.push(link),
+            // The others take its share.
+            Err(error) if servers.len() > 1 => {
+                eprintln!("zkctl: bench {}: {error}; it is left out", servers.remove(at));
+            }
+            Err(error) => {
+                let what = format!(
+                    "bench {}: connection {} of {count}: {error}; fewer by -n, others by -s",
+                    servers[at],
+                    links.len() + 1
+                );
+                return Err(Failure::new(exit::NOT_REACHED, what));
+            }
+        }
     }
     Ok(links)
 }
