@@ -114,6 +114,16 @@ pub enum AddWatchMode {
     PersistentRecursive = 1,
 }
 
+impl AddWatchMode {
+    /// What such watches are called when they are removed.
+    pub fn watcher_type(self) -> WatcherType {
+        match self {
+            AddWatchMode::Persistent => WatcherType::Persistent,
+            AddWatchMode::PersistentRecursive => WatcherType::PersistentRecursive,
+        }
+    }
+}
+
 /// Data and stat of a znode. Null data is `None`.
 pub type Data = (Option<Vec<u8>>, Stat);
 
@@ -433,29 +443,42 @@ impl Client {
     /// Removes a watcher of a watch that stays. The server is told when it was the last on this
     /// path. The error is NOWATCHER when it is not there.
     pub fn unwatch(&self, path: &str, mode: AddWatchMode, watcher: &Watcher) -> Result<()> {
-        let (kind, type_) = match mode {
-            AddWatchMode::Persistent => (WatchKind::Persistent, WatcherType::Persistent),
-            AddWatchMode::PersistentRecursive => {
-                (WatchKind::Recursive, WatcherType::PersistentRecursive)
-            }
-        };
+        match self.forget(path, mode, watcher)? {
+            None => Err(Error::Server(zk_wire::Code::NO_WATCHER)),
+            Some(false) => Ok(()),
+            Some(true) => self.run(remove_watches(path, mode.watcher_type())),
+        }
+    }
+
+    /// As `unwatch`, without waiting: the watcher is told nothing more, and the server learns of it
+    /// in time.
+    pub(crate) fn unwatch_later(&self, path: &str, mode: AddWatchMode, watcher: &Watcher) {
+        if let Ok(Some(true)) = self.forget(path, mode, watcher) {
+            // It fails when the session is over, and the watch with it.
+            let _ = self.start(remove_watches(path, mode.watcher_type()), |_| ());
+        }
+    }
+
+    /// Forgets a watcher: whether it was the last on this path, `None` when it was not there.
+    fn forget(&self, path: &str, mode: AddWatchMode, watcher: &Watcher) -> Result<Option<bool>> {
+        let kind = mode.watcher_type().tables()[0];
         let server_path = self.full(path, false)?.into_owned();
-        let last = self.handle().change(|_, session| {
+        Ok(self.handle().change(|_, session| {
             let watches = session.watches_mut();
             let was = watches.forget(kind, &server_path, Some(watcher));
             was.then(|| !watches.holds(kind, &server_path, None))
-        });
-        match last {
-            None => Err(Error::Server(zk_wire::Code::NO_WATCHER)),
-            Some(false) => Ok(()),
-            Some(true) => self.run(remove_watches(path, type_)),
-        }
+        }))
     }
 
     /// Removes all watchers of a kind from a path, here and on the server; the error is NOWATCHER
     /// when the server has none.
     pub fn remove_watches(&self, path: &str, kind: WatcherType) -> Result<()> {
         self.run(remove_watches(path, kind))?;
+        self.forget_watches(path, kind)
+    }
+
+    /// Forgets all watchers of a kind on a path, here alone: they are told nothing more.
+    pub(crate) fn forget_watches(&self, path: &str, kind: WatcherType) -> Result<()> {
         let server_path = self.full(path, false)?.into_owned();
         self.handle().change(|_, session| {
             for table in kind.tables() {

@@ -25,6 +25,9 @@ pub mod client;
 pub mod calls;
 pub mod multi;
 pub mod driver;
+pub mod recipes;
+#[allow(non_camel_case_types)]
+pub mod ffi;
 
 pub use client::{Client, Settings, Watcher};
 pub use error::{Error, Result};

@@ -13,50 +13,47 @@ const FOUND: &[(&str, u64, &str)] = &[
     ("4646", 1, "i13_promises_are_on_disk"),
     ("4785", 1, "i13_promises_are_on_disk"),
     ("4925", 1, "i23_committed_log_is_the_tail"),
-    ("2845", 2, "i14_votes_are_true"),
-    ("4837", 879, "i19_nothing_is_left_above_a_cut"),
+    ("2845", 1, "i14_votes_are_true"),
+    ("4837", 1111, "i19_nothing_is_left_above_a_cut"),
     ("4394", 1, "i13_promises_are_on_disk"),
-    ("3642", 435, "i14_votes_are_true"),
+    ("3642", 1, "i14_votes_are_true"),
     ("4685", 1, "i15_newleader_is_acknowledged_first"),
     ("2872", 1, "i13_promises_are_on_disk"),
-    ("3104", 79, "i16_commits_follow_proposals"),
-    ("3701", 4, "i19_nothing_is_left_above_a_cut"),
-    ("1208", 177, "i26_client_promises"),
+    ("3104", 129, "i16_commits_follow_proposals"),
+    ("3701", 47, "i19_nothing_is_left_above_a_cut"),
+    ("1208", 220, "i26_client_promises"),
     ("2355", 1, "i07_equal_trees"),
     ("2846", 1, "i05_log_matching"),
     ("4882", 1, "core"),
-    ("2959", 1, "i02_one_leader"),
+    ("2959", 3, "i02_one_leader"),
     ("1549", 1, "i14_votes_are_true"),
     ("1412", 1, "i26_client_promises"),
     ("ack-before-sync", 1, "i13_promises_are_on_disk"),
     ("commit-alone", 1, "i17_a_quorum_commits"),
-    ("half-is-quorum", 6, "i17_a_quorum_commits"),
+    ("half-is-quorum", 6, "i02_one_leader"),
     ("promise-in-memory", 1, "i13_promises_are_on_disk"),
     ("epoch-reused", 1, "i27_everything_comes_together"),
     ("serves-early", 1, "i02_one_leader"),
-    ("tail-kept", 4, "i05_log_matching"),
-    ("sync-local", 7, "i26_client_promises"),
-    ("sync-unconfirmed", 13994, "i26_client_promises"),
-    ("commit-out-of-order", 1, "i16_commits_follow_proposals"),
-    ("session-reused", 6, "i26_client_promises"),
+    ("tail-kept", 1, "i05_log_matching"),
+    ("sync-local", 1, "i26_client_promises"),
+    ("sync-unconfirmed", 163, "i26_client_promises"),
+    ("commit-out-of-order", 4, "i16_commits_follow_proposals"),
+    ("session-reused", 1, "i25_sessions_own_ephemerals"),
     ("watch-lost", 1, "i26_client_promises"),
     ("event-behind-reply", 1, "i26_client_promises"),
-    ("seen-ignored", 27, "i26_client_promises"),
-    ("multi-in-part", 1, "i07_equal_trees"),
-    ("read-overtakes", 1, "i26_client_promises"),
-    ("request-dropped", 1, "i24_requests_are_answered_in_order"),
-    ("committed-cut-off", 71, "i12_durability"),
-    ("ephemerals-of-others", 4598, "i26_client_promises"),
-    ("empty-disk-votes", 2455, "i11_primary_integrity"),
+    ("seen-ignored", 174, "i26_client_promises"),
+    ("multi-in-part", 1, "i21_restart_equivalence"),
+    ("read-overtakes", 3, "i26_client_promises"),
+    ("request-dropped", 2, "i24_requests_are_answered_in_order"),
+    ("committed-cut-off", 264, "i12_durability"),
+    ("ephemerals-of-others", 528, "i26_client_promises"),
+    ("empty-disk-votes", 7067, "i02_one_leader"),
+    ("ttl-ignored", 3, "i26_client_promises"),
     ("txn-twice", 1, "i16_commits_follow_proposals"),
 ];
 
 /// Seeds within which each must be found.
 const SEEDS_MAX: u64 = 10_000;
-
-/// The one that takes more: a deposed leader must be asked for a sync and a read while it still
-/// believes in itself, and the others have gone on.
-const BEYOND: &str = "sync-unconfirmed";
 
 /// Goal: the simulator finds what it is there to find.
 /// Method: each bug at its seed. The runs of all seeds change with the replica: where a bug hides at
@@ -92,6 +89,5 @@ fn every_switch_is_in_the_table() {
         .filter(|name| FOUND.iter().all(|(found, ..)| found != name))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
-    let soon = |(name, seed, _): &&(&str, u64, &str)| *seed <= SEEDS_MAX || *name == BEYOND;
-    assert!(FOUND.len() >= 25 && FOUND.iter().all(|found| soon(&found)));
+    assert!(FOUND.len() >= 25 && FOUND.iter().all(|(_, seed, _)| *seed <= SEEDS_MAX));
 }

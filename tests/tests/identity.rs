@@ -124,3 +124,48 @@ fn any_address_of_a_line_will_do() {
         compare::assert_equal_trees(&[0, 1, 2].map(|at| ensemble.address(at)));
     }
 }
+
+/// Goal: a second process with the id of a member that serves is refused, both sides say so and what
+/// to do, and nobody else feels it, the member's clients included; a member that was killed comes
+/// back without being taken for one; when the member has gone, the other may have its place.
+#[test]
+fn a_second_process_with_one_id_is_refused() {
+    let Some(mut ensemble) = tools::need(Ensemble::start(&[VOTER; 3], &[])) else { return };
+    ensemble.wait_serving(3);
+    let leader = ensemble.leader().expect("somebody leads");
+    let member = (leader + 1) % 3;
+    ensemble.servers[member].kill();
+    ensemble.respawn(member);
+    ensemble.wait_serving(3);
+    let text = format!("two servers have the id {}", member + 1);
+    assert!(!ensemble.output().contains(&text), "{}", ensemble.output());
+    let mut conn = Conn::open(ensemble.address(member));
+    let places = free_addresses(3);
+    let mut options = Options::new(Kind::Ours).line("initLimit=10").line("syncLimit=5");
+    let own = format!("server.{}=", member + 1);
+    let config = std::fs::read_to_string(ensemble.servers[member].home().join("zoo.cfg"));
+    for line in config.expect("its settings").lines().filter(|line| line.starts_with("server.")) {
+        let (quorum, election) = (places[1].port(), places[2].port());
+        options.config.push(match line.starts_with(&own) {
+            true => format!("{own}127.0.0.1:{quorum}:{election}:participant"),
+            false => line.to_owned(),
+        });
+    }
+    let options = options.file("myid", format!("{}\n", member + 1).into_bytes());
+    let twin = Server::spawn(options, places[0]).expect("ours is built");
+    let says =
+        |output: &str| output.lines().any(|line| line.contains(&text) && line.contains("myid"));
+    ensemble.wait_until("the refusal", |all| {
+        says(&twin.output()) && says(&all.servers[leader].output())
+    });
+    for number in 0..50 {
+        conn.create(&format!("/n{number}"), 0);
+    }
+    assert_eq!(ensemble.leader(), Some(leader));
+    assert!(!ensemble.printed(member, 0).contains("looking for a leader reason=\"the leader"));
+    ensemble.servers[member].kill();
+    ensemble.wait_until("the other in its place", |_| {
+        zk_tests::ensemble::word(twin.address(), "srvr")
+            .is_some_and(|said| said.contains("Mode: f"))
+    });
+}

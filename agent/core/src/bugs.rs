@@ -49,6 +49,7 @@ pub enum Bug {
     EphemeralsOfOthers,
     EmptyDiskVotes,
     TxnTwice,
+    TtlIgnored,
 }
 
 /// Every bug, with its name on the command line and what it does.
@@ -94,6 +95,7 @@ pub const ALL: &[(Bug, &str, &str)] = &[
     (Bug::EphemeralsOfOthers, "ephemerals-of-others", "a session's end takes others' znodes"),
     (Bug::EmptyDiskVotes, "empty-disk-votes", "who lost its disk votes at once"),
     (Bug::TxnTwice, "txn-twice", "the last txn of a database is sent again behind it"),
+    (Bug::TtlIgnored, "ttl-ignored", "a znode with a TTL goes at the next look"),
 ];
 
 /// The bug of that name.

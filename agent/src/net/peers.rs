@@ -274,6 +274,10 @@ impl Peers {
             Phase::Dialing => self.drop_link(peer),
             Phase::Closing => {}
             Phase::Open => {
+                if let Some(address) = link.address.filter(|_| link.accepted) {
+                    // Why is the core's word; it knows the connection by its number alone.
+                    log::info!("peers: closing peer={} address={address}", peer.0);
+                }
                 link.phase = Phase::Closing;
                 link.due_ms = now_ms + FLUSH_MS;
                 self.be_back(now_ms + FLUSH_MS);

@@ -10,7 +10,7 @@ mod settings;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use zk_wire::Op;
@@ -43,7 +43,29 @@ struct ClientShared {
     process: u32,
 }
 
+/// A client that does not keep the session open.
+#[derive(Clone)]
+pub struct WeakClient(Weak<ClientShared>);
+
+impl WeakClient {
+    /// Where the session stands; closed when the client is gone.
+    pub fn state(&self) -> State {
+        let shared = self.0.upgrade();
+        shared.map_or(State::Closed, |shared| shared.handle.with(|session| session.state()))
+    }
+}
+
 impl Client {
+    /// The same client, without keeping the session open.
+    pub fn downgrade(self) -> WeakClient {
+        WeakClient(Arc::downgrade(&self.shared))
+    }
+
+    /// How long a call waits for its answer, in ms; 0 for as long as it takes.
+    pub fn call_timeout_ms(&self) -> u64 {
+        self.shared.call_timeout_ms
+    }
+
     /// Opens a session without waiting for it: calls may be made at once. Fails only when the
     /// settings are wrong or the threads cannot be started.
     pub fn open(settings: Settings) -> Result<Client> {
@@ -248,9 +270,19 @@ impl Client {
         call: Call<'_, R, E>,
         watcher: Option<Watcher>,
     ) -> Result<R> {
+        self.run_with(call, watcher, self.shared.call_timeout_ms)
+    }
+
+    /// As `run_watching`, with a time limit of its own (0 for none).
+    pub fn run_with<R, E: Encode>(
+        &self,
+        call: Call<'_, R, E>,
+        watcher: Option<Watcher>,
+        timeout_ms: u64,
+    ) -> Result<R> {
         let decode = call.decode;
-        let body = self.wait_for(|wait| self.submit(call, watcher, u64::MAX, wait))?;
-        let (zxid, code, body) = body;
+        let submit = |wait| self.submit(call, watcher, u64::MAX, wait);
+        let (zxid, code, body) = self.wait_for(timeout_ms, submit)?;
         decode(Answer { zxid, code, body: &body }.ok()?, self.chroot())
     }
 
@@ -287,11 +319,10 @@ impl Client {
     }
 
     /// Waits for what `submit` has sent off, and gives it up when the time is over.
-    fn wait_for(&self, submit: impl FnOnce(Done) -> Result<Ticket>) -> Waited {
+    fn wait_for(&self, waited_ms: u64, submit: impl FnOnce(Done) -> Result<Ticket>) -> Waited {
         self.may_block()?;
         let wait = Arc::new(Wait::default());
         let ticket = submit(Done::Wait(wait.clone()))?;
-        let waited_ms = self.shared.call_timeout_ms;
         if let Some(answer) = wait.take(deadline(waited_ms)) {
             return answer;
         }
@@ -315,7 +346,7 @@ impl Client {
     /// Sends any operation with any record, and waits for header and record of its answer,
     /// whatever the header says. No chroot is applied.
     pub fn raw(&self, op: Op, body: impl FnOnce(&mut Vec<u8>)) -> Result<(ReplyHeader, Vec<u8>)> {
-        let answer = self.wait_for(|done| {
+        let answer = self.wait_for(self.shared.call_timeout_ms, |done| {
             let submitted = self.shared.handle.submit(op, body, Extra::default(), done);
             submitted.map_err(|(error, _)| error)
         });

@@ -21,7 +21,6 @@ const PATHS: [&str; 6] = ["/a", "/b", "/a/x", "/a/y", "/b/x", "/c"];
 
 /// A request of chance. `call` makes its data unlike all other.
 pub fn request(rng: &mut Rng, call: u64, seen: &[(String, i32)]) -> Request {
-    let watch = rng.one_in(2);
     match rng.below(24) {
         0..=8 => Request::Change(change(rng, call, seen)),
         9..=10 => {
@@ -32,10 +31,18 @@ pub fn request(rng: &mut Rng, call: u64, seen: &[(String, i32)]) -> Request {
             }
             Request::Multi(changes)
         }
-        11..=14 => Request::GetData(path(rng, seen), watch),
-        15..=16 => Request::Exists(path(rng, seen), watch),
-        17..=18 if rng.one_in(4) => Request::Children("/".to_owned(), watch),
-        17..=19 => Request::Children(path(rng, seen), watch),
+        _ => read(rng, seen),
+    }
+}
+
+/// A read of chance, or a sync.
+pub fn read(rng: &mut Rng, seen: &[(String, i32)]) -> Request {
+    let watch = rng.one_in(2);
+    match rng.below(13) {
+        0..=3 => Request::GetData(path(rng, seen), watch),
+        4..=5 => Request::Exists(path(rng, seen), watch),
+        6..=7 if rng.one_in(4) => Request::Children("/".to_owned(), watch),
+        6..=8 => Request::Children(path(rng, seen), watch),
         _ => Request::Sync,
     }
 }
@@ -52,12 +59,19 @@ fn change(rng: &mut Rng, call: u64, seen: &[(String, i32)]) -> Change {
     let data = Some(format!("{call}").into_bytes());
     let have = seen.iter().find(|(known, _)| *known == path).map_or(0, |(_, version)| *version);
     let version = *rng.weighted(&[(4, -1), (3, have), (1, have + 1)]);
-    match rng.below(18) {
+    match rng.below(19) {
         0..=2 => Change::Create(Op::CREATE, path, data, 0, -1),
         3..=4 => Change::Create(Op::CREATE2, path, data, 1, -1),
         5..=6 => Change::Create(Op::CREATE, format!("{path}/n-"), data, 2, -1),
         7 => Change::Create(Op::CREATE2, format!("{path}/e-"), data, 3, -1),
         8 => Change::Create(Op::CREATE_CONTAINER, path, data, 4, -1),
+        18 => {
+            let ttl_ms = *rng.pick(&[200, 2_000, 20_000]);
+            match rng.one_in(2) {
+                true => Change::Create(Op::CREATE_TTL, path, data, 5, ttl_ms),
+                false => Change::Create(Op::CREATE_TTL, format!("{path}/t-"), data, 6, ttl_ms),
+            }
+        }
         9..=12 => Change::Delete(path, version),
         _ => Change::SetData(path, data, version),
     }

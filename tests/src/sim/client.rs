@@ -44,6 +44,17 @@ pub enum Phase {
     Open,
 }
 
+/// What a client is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// It asks for anything.
+    All,
+    /// It reads and syncs, and waits for no write: nothing makes it leave a leader that lost the others.
+    Reads,
+    /// It keeps a copy of the tree by watches.
+    Mirrors,
+}
+
 /// A watch that fires once, by what it was left by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Left {
@@ -84,6 +95,7 @@ pub struct Client {
     known: BTreeMap<String, i32>,
     /// What it keeps by persistent watches, if it is one of those.
     pub mirror: Option<Mirror>,
+    habit: Habit,
     sent_ms: i64,
     /// Requests that were answered.
     pub answered: u64,
@@ -105,8 +117,8 @@ pub enum Taken {
 }
 
 impl Client {
-    /// A client that has not connected. `mirrors`: it keeps a copy of the tree by watches.
-    pub fn new(number: usize, wanted_ms: i32, mirrors: bool) -> Client {
+    /// A client that has not connected.
+    pub fn new(number: usize, wanted_ms: i32, habit: Habit) -> Client {
         Client {
             number,
             at: None,
@@ -121,7 +133,8 @@ impl Client {
             asked: VecDeque::new(),
             watches: BTreeSet::new(),
             known: BTreeMap::new(),
-            mirror: mirrors.then(Mirror::default),
+            mirror: (habit == Habit::Mirrors).then(Mirror::default),
+            habit,
             sent_ms: 0,
             answered: 0,
             expired: 0,
@@ -166,6 +179,7 @@ impl Client {
             self.known.iter().map(|(path, version)| (path.clone(), *version)).collect();
         let request = match rng.below(150) {
             0 => Request::Close,
+            _ if self.habit == Habit::Reads => asks::read(rng, &known),
             _ => asks::request(rng, record.calls + 1, &known),
         };
         self.ask_for(request, record)

@@ -55,10 +55,7 @@ impl World {
                 }
             }
             Fault::CrashLeader => {
-                let leads = |server: &super::Server| {
-                    server.replica.as_ref().and_then(Replica::leads).is_some()
-                };
-                let Some(leader) = self.servers.iter().position(leads) else { return };
+                let Some(leader) = self.newest_leader() else { return };
                 let loss = self.loss();
                 self.down(leader, loss, 4_000);
             }
@@ -71,6 +68,11 @@ impl World {
                 self.rolling = (0..self.servers.len()).collect();
                 self.rolls_at_ms = self.now_ms;
                 self.roll();
+            }
+            Fault::IsolateLeader => {
+                let Some(leader) = self.newest_leader() else { return };
+                let side = (0..self.servers.len()).map(|server| server == leader).collect();
+                self.halve(side);
             }
             Fault::Cut | Fault::CutOneWay | Fault::Isolate | Fault::Halves | Fault::Mend => {
                 self.cut_network(fault, server);
@@ -96,7 +98,7 @@ impl World {
             Fault::FullDisk if up && self.servers[server].paused_until_ms <= self.now_ms => {
                 self.full_disk(server);
             }
-            Fault::BitFlip => return self.flip(server),
+            Fault::BitFlip => return self.flip(),
             Fault::ClockJump => {
                 let ms = self.rng.below(7_200_000) as i64 - 3_600_000;
                 self.servers[server].wall_ms += ms;
@@ -107,6 +109,28 @@ impl World {
             _ => return,
         }
         self.tally.count(fault.name());
+    }
+
+    fn newest_leader(&self) -> Option<usize> {
+        let leads = |at: &usize| self.servers[*at].replica.as_ref().and_then(Replica::leads);
+        (0..self.servers.len()).filter(|at| leads(at).is_some()).max_by_key(leads)
+    }
+
+    /// The servers of one side do not hear those of the other. Every other time clients have a side,
+    /// too.
+    fn halve(&mut self, side: Vec<bool>) {
+        let count = side.len();
+        for a in 0..count {
+            self.net.cut.extend((0..count).filter(|b| side[a] != side[*b]).map(|b| (a, b)));
+        }
+        if self.rng.one_in(2) {
+            for client in 0..self.clients.len() {
+                let own = self.rng.one_in(2);
+                self.part(client, (0..count).filter(|server| side[*server] != own));
+            }
+        }
+        let cut = self.net.cut.len();
+        self.note(|| format!("{cut} directions are cut"));
     }
 
     fn full_disk(&mut self, server: usize) {
@@ -164,7 +188,11 @@ impl World {
         let side: Vec<bool> = (0..count).map(|_| self.rng.one_in(2)).collect();
         let cut = &mut self.net.cut;
         match fault {
-            Fault::Mend => cut.clear(),
+            Fault::Mend => {
+                cut.clear();
+                self.apart.clear();
+            }
+            Fault::Halves => return self.halve(side),
             Fault::Isolate => {
                 let inward = side[server];
                 for other in (0..count).filter(|other| *other != server) {
@@ -174,11 +202,6 @@ impl World {
                     if both || !inward {
                         cut.insert((server, other));
                     }
-                }
-            }
-            Fault::Halves => {
-                for a in 0..count {
-                    cut.extend((0..count).filter(|b| side[a] != side[*b]).map(|b| (a, b)));
                 }
             }
             _ if other == server => {}
@@ -206,12 +229,15 @@ impl World {
         self.net.send(rng, now_ms, false, other, Packet::Closed);
     }
 
-    /// A bit of what is durable turns while the server is down. Recovery has to refuse, or to find
-    /// all that it had.
-    fn flip(&mut self, server: usize) {
-        if self.servers[server].replica.is_some() {
+    /// A bit of what is durable turns while a server is down. Recovery has to refuse, or to find all
+    /// that it had.
+    fn flip(&mut self) {
+        let down = |at: &usize| self.servers[*at].replica.is_none();
+        let down: Vec<usize> = (0..self.servers.len()).filter(down).collect();
+        if down.is_empty() {
             return;
         }
+        let server = *self.rng.pick(&down);
         let found = self.servers[server].disk.flip(&mut self.rng);
         match found {
             None => {}

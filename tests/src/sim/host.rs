@@ -57,9 +57,11 @@ impl World {
         state.held.clear();
         let lost = state.disk.crash(loss, &mut self.rng);
         let boot = state.boots;
-        let clients: Vec<usize> = std::mem::take(&mut state.conns).into_values().collect();
-        for client in clients {
-            self.clients[client].disconnected(&mut self.record);
+        for (conn, client) in std::mem::take(&mut state.conns) {
+            // Who was cut off is somewhere else by now.
+            if self.clients[client].at == Some((server, conn)) {
+                self.clients[client].disconnected(&mut self.record);
+            }
         }
         for (end, other) in self.net.links_of(server, boot) {
             self.net.forget(end);

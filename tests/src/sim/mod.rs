@@ -16,18 +16,19 @@ mod host;
 mod people;
 mod faults;
 pub mod certificate;
+mod reaped;
 mod run;
 pub mod script;
 pub mod stage;
 pub mod trial;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zk_core::config::EmptyDisk;
 use zk_core::{Config, Effects, EnsembleConfig, Member, Members, Now, Replica};
 
 use crate::rng::Rng;
-use client::{Client, Recorder};
+use client::{Client, Habit, Recorder};
 use disk::Disk;
 use invariants::{Broken, Monitor};
 use net::{End, Net, Packet};
@@ -42,7 +43,11 @@ pub struct Tally(pub BTreeMap<&'static str, u64>);
 
 impl Tally {
     fn count(&mut self, kind: &'static str) {
-        *self.0.entry(kind).or_default() += 1;
+        self.count_more(kind, 1);
+    }
+
+    fn count_more(&mut self, kind: &'static str, by: u64) {
+        *self.0.entry(kind).or_default() += by;
     }
 
     /// Adds another tally.
@@ -85,6 +90,8 @@ pub struct World {
     servers: Vec<Server>,
     clients: Vec<Client>,
     net: Net,
+    /// Clients and servers that do not hear each other.
+    apart: BTreeSet<(usize, usize)>,
     effects: Effects,
     /// What must hold.
     pub monitor: Monitor,
@@ -188,7 +195,13 @@ impl World {
     pub fn new(plan: Plan, seed: u64) -> World {
         let last = plan.clients - 1;
         let clients = (0..plan.clients).map(|number| {
-            Client::new(number, plan.timeout_ms, plan.mirrors && number == last && last > 0)
+            let habit = match number {
+                _ if plan.mirrors && number == last && last > 0 => Habit::Mirrors,
+                // There is always one that writes.
+                _ if number > 0 && number <= plan.readers => Habit::Reads,
+                _ => Habit::All,
+            };
+            Client::new(number, plan.timeout_ms, habit)
         });
         let server = |number| Server {
             config: config(&plan, number, seed),
@@ -216,6 +229,7 @@ impl World {
             clients: clients.collect(),
             servers: (0..count).map(server).collect(),
             net: Net::new(plan.late_one_in),
+            apart: BTreeSet::new(),
             effects: Effects::new(),
             monitor: Monitor::new(members(&plan), count),
             record: Recorder::default(),

@@ -57,6 +57,17 @@ impl World {
         End { server, boot: self.servers[server].boots, peer }
     }
 
+    /// A client is on one side of a cut, and some servers are on the other. Its connections to these
+    /// are of no use: it notices, they do not.
+    pub(super) fn part(&mut self, client: usize, servers: impl Iterator<Item = usize>) {
+        for server in servers {
+            self.apart.insert((client, server));
+            if self.clients[client].at.is_some_and(|(at, _)| at == server) {
+                self.clients[client].disconnected(&mut self.record);
+            }
+        }
+    }
+
     fn say(&mut self, client: usize, frame: Vec<u8>) {
         let Some((server, conn)) = self.clients[client].at else { return };
         let to = self.desk(server, conn);
@@ -65,8 +76,10 @@ impl World {
 
     /// The client connects to a server, if that one serves.
     pub fn connect_client(&mut self, number: usize, server: usize) {
+        let apart = self.apart.contains(&(number, server));
         let state = &mut self.servers[server];
-        if state.replica.is_none() || !state.serving || state.paused_until_ms > self.now_ms {
+        let pauses = state.paused_until_ms > self.now_ms;
+        if apart || state.replica.is_none() || !state.serving || pauses {
             return;
         }
         state.next_conn += 1;

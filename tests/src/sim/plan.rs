@@ -26,6 +26,8 @@ pub enum Fault {
     CutOneWay,
     /// One server hears nobody, or nobody hears it.
     Isolate,
+    /// The newest leader and the others do not hear each other; some clients stay with it.
+    IsolateLeader,
     /// The ensemble falls into two halves.
     Halves,
     /// The network is whole again.
@@ -56,7 +58,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Fault; 23] = [
+    pub const ALL: [Fault; 24] = [
         Fault::Crash,
         Fault::CrashMidStep,
         Fault::Power,
@@ -67,6 +69,7 @@ impl Fault {
         Fault::Cut,
         Fault::CutOneWay,
         Fault::Isolate,
+        Fault::IsolateLeader,
         Fault::Halves,
         Fault::Mend,
         Fault::Reset,
@@ -95,6 +98,7 @@ impl Fault {
             Fault::Cut => "cut",
             Fault::CutOneWay => "cut one way",
             Fault::Isolate => "isolated server",
+            Fault::IsolateLeader => "isolated leader",
             Fault::Halves => "partition",
             Fault::Mend => "mend",
             Fault::Reset => "reset",
@@ -133,6 +137,8 @@ pub struct Plan {
     pub clients: usize,
     /// The last of them keeps a copy of the tree by watches.
     pub mirrors: bool,
+    /// So many of them read and sync only.
+    pub readers: usize,
     /// Requests that a client has under way at most.
     pub pipeline: usize,
     /// Mean pause between two requests of a client, in ms.
@@ -164,6 +170,7 @@ impl Plan {
         let groups = voters >= 5 && rng.one_in(4);
         // Hierarchical quorums cannot be changed in steps.
         let reconfigs = !groups && faults.contains(&Fault::Reconfig);
+        let clients = 1 + rng.below(5);
         Plan {
             voters,
             observers,
@@ -172,7 +179,8 @@ impl Plan {
             from_log: matches!(seed % 16, 0 | 8 | 9 | 10),
             epoch_txns_max: if matches!(seed % 16, 0 | 11 | 14 | 15) { 20 } else { 0xff00_0000 },
             groups,
-            clients: 1 + rng.below(5),
+            clients,
+            readers: rng.below(3).min(clients - 1),
             mirrors: rng.one_in(3),
             pipeline: *rng.pick(&[1, 1, 3, 8]),
             think_ms: *rng.pick(&[20, 60, 150, 400]),
@@ -202,6 +210,7 @@ impl Plan {
             epoch_txns_max: 0xff00_0000,
             groups: false,
             clients: 1,
+            readers: 0,
             mirrors: false,
             pipeline: 1,
             think_ms: 50,

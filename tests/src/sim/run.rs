@@ -53,6 +53,8 @@ impl World {
         self.hold(waits);
         let equal = self.compare();
         self.hold(equal);
+        let gone = self.what_goes_by_itself();
+        self.hold(gone);
         let told = self.i26_client_promises();
         self.hold(told)
     }
@@ -75,6 +77,7 @@ impl World {
 
     pub(super) fn heal_network(&mut self) {
         // Who was cut off lost bytes: such a connection is of no use any more.
+        self.apart.clear();
         let cut = std::mem::take(&mut self.net.cut);
         let broken = self.net.links.iter().filter(|(end, other)| {
             let (a, b) = (end.server, other.server);

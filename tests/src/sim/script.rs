@@ -233,6 +233,12 @@ impl World {
         self.ask(client, Request::Change(Change::Create(op, path.to_owned(), data, flags, -1)));
     }
 
+    /// Creates a znode with a TTL; does not wait for the answer.
+    pub fn create_ttl(&mut self, client: usize, path: &str, ttl_ms: i64) {
+        let change = Change::Create(Op::CREATE_TTL, path.to_owned(), None, 5, ttl_ms);
+        self.ask(client, Request::Change(change));
+    }
+
     /// Waits for all answers of a client. False when they do not come.
     pub fn answered(&mut self, client: usize) -> bool {
         let had = self.clients[client].session;

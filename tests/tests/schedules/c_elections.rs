@@ -1,5 +1,6 @@
 //! Elections under bad luck, and clocks.
 
+use zk_tests::drive::model::Change;
 use zk_tests::history::Request;
 use zk_tests::sim::World;
 use zk_tests::sim::disk::Loss;
@@ -70,6 +71,56 @@ fn c22_the_wall_clock_jumps() {
     world.jump_clock(leader, -2 * 86_400_000);
     world.pass(2_000);
     assert!((0..3).all(|server| world.has(server, "/mine")));
+    world.conclude();
+}
+
+/// Goal: a clock that jumps ahead takes znodes with a TTL that is over by then, and no others; one that
+/// jumps back takes none before its time, also by the next leader's clock.
+#[test]
+fn c22_a_ttl_under_a_clock_that_jumps() {
+    let mut world = World::scripted(3, 0, 2);
+    let leader = world.leader();
+    world.attach(0, leader);
+    for (path, ttl_ms) in [("/minute", 60_000), ("/day", 86_400_000)] {
+        world.create_ttl(0, path, ttl_ms);
+        assert!(world.answered(0));
+    }
+    world.pass(20_000);
+    assert!(world.has(leader, "/minute"), "it goes before its time");
+    world.jump_clock(leader, 3_600_000);
+    world.pass(10_000);
+    assert!(!world.has(leader, "/minute") && world.has(leader, "/day"));
+    world.jump_clock(leader, -2 * 3_600_000);
+    world.attach(1, leader);
+    world.create_ttl(1, "/later", 30_000);
+    assert!(world.answered(1));
+    world.pass(10_000);
+    assert!(world.has(leader, "/later"));
+    // By the clocks of the others it is an hour old.
+    world.stop(leader, Loss::Process);
+    let next = world.leader();
+    world.pass(10_000);
+    assert!(!world.has(next, "/later") && world.has(next, "/day"));
+    world.conclude();
+}
+
+/// Goal: a znode whose TTL is over, and which is written at the moment at which it would go, stays; its
+/// writer was told that it is there. Method: the leader's disk is slow, so that the write is under way
+/// while the leader looks.
+#[test]
+fn c22_a_ttl_that_is_renewed_while_it_ends() {
+    let mut world = World::scripted(1, 0, 1);
+    world.attach(0, 0);
+    world.create_ttl(0, "/late", 60_000);
+    assert!(world.answered(0));
+    world.jump_clock(0, 100_000);
+    world.stall_disk(0, 7_500);
+    world.send(0, Request::Change(Change::SetData("/late".to_owned(), None, -1)));
+    world.pass(7_600);
+    assert!(world.has(0, "/late"), "it goes although it was renewed");
+    world.jump_clock(0, 100_000);
+    world.pass(7_600);
+    assert!(!world.has(0, "/late"), "it stays although nobody renews it");
     world.conclude();
 }
 

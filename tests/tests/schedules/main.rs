@@ -13,3 +13,4 @@ mod d_broadcast;
 mod e_reconfig;
 mod f_versions;
 mod h_groups;
+mod i_twins;

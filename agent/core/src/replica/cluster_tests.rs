@@ -120,7 +120,7 @@ fn two_servers_with_one_id_are_told() {
     info.put_long(0);
     packet::put(kind::FOLLOWERINFO, Zxid::ZERO, Some(&info), &mut bytes);
     room.step(3, Event::PeerBytes { peer, bytes: &bytes });
-    assert!(said(&room, 3, "server id 3 is ours: two servers have the same id"));
+    assert!(said(&room, 3, "two servers have the id 3: give the newcomer its own number"));
     room.pass(1_000);
     assert!((1..=3).all(|sid| room.nodes[&sid].serves), "nobody is disturbed");
 }

@@ -60,6 +60,8 @@ pub(super) struct Ensemble {
     pub fresh_cluster: u128,
     /// Servers of another ensemble whose votes are not heard, and until when.
     pub shunned: BTreeMap<Sid, i64>,
+    /// How long it waited when it was last refused because another server has its id, in ms.
+    pub twin_pause_ms: i64,
     /// It stops: nothing new is begun.
     pub stops: bool,
     pub role: Role,
@@ -95,6 +97,7 @@ impl Ensemble {
             cluster: config.cluster,
             fresh_cluster: config.fresh_cluster,
             shunned: BTreeMap::new(),
+            twin_pause_ms: 0,
             stops: false,
             role: Role::Flushing,
             election: Election::new(config.me, config.settle_ms),

@@ -137,8 +137,8 @@ impl Replica {
             learner.syncs.push_back(client);
         } else {
             let arrived_ms = now.mono_ms;
-            let refused = None;
-            let forwarded = Forwarded { client, session, xid, op, arrived_ms, refused };
+            let (refused, asked) = (None, None);
+            let forwarded = Forwarded { client, session, xid, op, arrived_ms, refused, asked };
             learner.forwarded.push_back(forwarded);
         }
         let peer = learner.peer;
@@ -152,13 +152,15 @@ impl Replica {
     pub(super) fn claim(&mut self, entry: &mut Pending, txn: &Txn<'_>) {
         let Some(learner) = self.learner() else { return };
         let Some(first) = learner.forwarded.front() else { return };
-        if (first.session, first.xid) == (txn.header.session, txn.header.cxid) {
+        if (first.session, first.xid) == (txn.header.session, txn.header.cxid)
+            && let Some(first) = learner.forwarded.pop_front()
+        {
             entry.client = Some(first.client);
             entry.xid = first.xid;
             entry.op = first.op;
             entry.arrived_ms = first.arrived_ms;
             entry.refused = first.refused;
-            learner.forwarded.pop_front();
+            entry.asked = first.asked;
         }
     }
 

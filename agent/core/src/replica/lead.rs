@@ -199,6 +199,7 @@ impl Replica {
         let tick = leader.half_ticks / 2;
         let Some(follower) = leader.learners.get_mut(&peer) else { return Ok(()) };
         follower.tick_due = follower.tick_due.max(tick + sync_ticks);
+        follower.heard_ms = now.mono_ms;
         let stage = follower.stage;
         match (stage, packet.kind) {
             (Stage::Fresh, kind::FOLLOWERINFO | kind::OBSERVERINFO) => {
@@ -245,17 +246,8 @@ impl Replica {
         if config > us.known.newest().version {
             return Err(format!("server {sid} has a newer configuration, {config:#x}"));
         }
-        if sid == us.me {
-            return Err(format!("server id {sid} is ours: two servers have the same id"));
-        }
         self.check_learner(now, peer, sid, cluster.unwrap_or_default(), effects)?;
-        // What the server acknowledged on an older connection may be cut off on this one.
-        let known = self.leader().into_iter().flat_map(|leader| &leader.learners);
-        let older: Vec<PeerId> =
-            known.filter(|(other, f)| **other != peer && f.sid == sid).map(|(p, _)| *p).collect();
-        for other in older.into_iter().filter(|_| sid >= 0) {
-            self.drop_peer(now, other, "the server has connected anew", effects);
-        }
+        self.check_twin(now, peer, sid, promises, effects)?;
         let us = self.us();
         // A stranger may follow all the same, without a vote: so it has everything when it joins.
         let observer = packet.kind == kind::OBSERVERINFO;

@@ -167,6 +167,7 @@ impl Replica {
 
     fn on_epoch(&mut self, now: Now, packet: &Packet<'_>, effects: &mut Effects) -> Taken {
         let mark = packet.data.and_then(|data| data.get(4..)).unwrap_or_default();
+        self.check_refusal(now, mark)?;
         self.check_leader(now, kin::cluster(mark).unwrap_or_default())?;
         let epoch = packet.zxid.epoch();
         let have = self.us().epochs;
@@ -527,7 +528,9 @@ impl Replica {
         let (peer, epoch, leader) = (learner.peer, learner.epoch, learner.leader);
         let history_end = learner.committed;
         self.send_packet(peer, kind::ACK, base(epoch), None, effects);
-        self.us().election.established(epoch);
+        let us = self.us();
+        us.twin_pause_ms = 0;
+        us.election.established(epoch);
         // A quorum has the history, what was in this log before included.
         self.committed = self.committed.max(history_end);
         self.apply_ready(now, effects);

@@ -5,6 +5,7 @@ use zk_wire::jute::Reader;
 use zk_wire::{Code, Op};
 
 use super::Replica;
+use crate::audit::Asked;
 use crate::config::LocalSessions;
 use crate::conn::{Keeper, Phase};
 use crate::effect::{Effects, Level};
@@ -155,14 +156,15 @@ impl Replica {
         (wanted || !self.forwards()).then_some(code)
     }
 
-    /// The write that was just handed to the leader is answered with this error, if with any: the
-    /// leader cannot tell a local session from one that has ended.
-    pub(super) fn answer_with(&mut self, refused: Option<Code>) {
-        if refused.is_some()
+    /// The write that was just handed to the leader: the error that it is answered with, if with any,
+    /// as the leader cannot tell a local session from one that has ended; and what the audit log of
+    /// this server will say of it, as with Apache's servers: its client is here.
+    pub(super) fn keep_forwarded(&mut self, refused: Option<Code>, asked: Option<Box<Asked>>) {
+        if (refused.is_some() || asked.is_some())
             && let Some(learner) = self.learner()
             && let Some(forwarded) = learner.forwarded.back_mut()
         {
-            forwarded.refused = refused;
+            (forwarded.refused, forwarded.asked) = (refused, asked);
         }
     }
 

@@ -21,6 +21,7 @@ mod reconfig;
 mod status;
 mod throttle;
 mod turn;
+mod twin;
 mod upkeep;
 mod warm;
 mod write;

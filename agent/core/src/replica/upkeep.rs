@@ -8,8 +8,8 @@ use super::Replica;
 use crate::config::Config;
 use crate::effect::{Effect, Effects, Level};
 use crate::hash::Rng;
+use crate::request::prepare::is_due;
 use crate::time::Now;
-use crate::tree::Kind;
 
 /// A failed snapshot is tried again after this, in ms.
 const SNAPSHOT_RETRY_MS: i64 = 60_000;
@@ -146,13 +146,7 @@ impl Replica {
     fn is_reapable(&self, now: Now, number: u32) -> bool {
         let node = self.tree.node(number);
         let age_ms = now.wall_ms - node.mtime_ms;
-        let never_used_ms = self.config.container_never_used_ms;
-        let due = match self.tree.kind(number) {
-            Kind::Container if node.cversion > 0 => true,
-            Kind::Container => never_used_ms != 0 && age_ms > never_used_ms,
-            Kind::Ttl(ttl_ms) => age_ms > ttl_ms,
-            _ => false,
-        };
+        let due = is_due(self.tree.kind(number), node.cversion, age_ms, &self.config);
         node.children == 0 && due
     }
 

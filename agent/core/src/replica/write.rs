@@ -117,17 +117,17 @@ impl Replica {
         let kept_out = self.keep_out_of_ephemerals(now, id, header.op, &reader, effects);
         let conn = self.conns[id.0 as usize].as_mut().expect("the caller has it");
         let (serial, session) = (conn.serial, conn.session);
+        let asked = match self.config.audit {
+            true => Asked::of(header.op, reader.clone(), &conn.ids, conn.peer),
+            false => None,
+        };
         if forwards {
             conn.waiting.push_back(Waiting::Write);
             self.forward(now, (id, serial), session, header, reader.rest(), effects);
-            return self.answer_with(kept_out);
+            return self.keep_forwarded(kept_out, asked);
         }
         let ids = std::mem::take(&mut conn.ids);
         let client = Some((id, serial));
-        let asked = match self.config.audit {
-            true => Asked::of(header.op, reader.clone(), &ids, conn.peer),
-            false => None,
-        };
         let undecodable = asked.clone();
         let no_ephemerals = kept_out;
         let asker = Asker { client, session, xid: header.xid, ids: &ids, no_ephemerals, asked };

@@ -66,6 +66,18 @@ fn check_version(current: i32, expected: i32) -> Prepared {
     if expected != -1 && expected != current { Err(Code::BAD_VERSION) } else { Ok(()) }
 }
 
+/// Whether a znode without children goes by itself: a container that had some, or that was never used
+/// for as long as the setting says, and one with a TTL that was left alone for longer than that.
+pub fn is_due(kind: Kind, cversion: i32, age_ms: i64, config: &Config) -> bool {
+    let never_used_ms = config.container_never_used_ms;
+    match kind {
+        Kind::Container if cversion > 0 => true,
+        Kind::Container => never_used_ms != 0 && age_ms > never_used_ms,
+        Kind::Ttl(ttl_ms) => age_ms > ttl_ms || bugs::on(Bug::TtlIgnored),
+        _ => false,
+    }
+}
+
 impl Preparer<'_> {
     fn view(&self, path: &str) -> Option<View> {
         self.outstanding.view(self.tree, path)
@@ -227,7 +239,9 @@ impl Preparer<'_> {
         if view.children > 0 {
             return Err(Code::NOT_EMPTY);
         }
-        if !matches!(self.kind(&view), Kind::Container | Kind::Ttl(_)) {
+        // What is under way may have touched it since it was found.
+        let (stat, age_ms) = (&view.stat, self.time_ms - view.stat.mtime_ms);
+        if !is_due(self.kind(&view), stat.cversion, age_ms, self.config) {
             return Err(Code::BAD_VERSION);
         }
         out.put_string(path);

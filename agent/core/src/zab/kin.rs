@@ -5,8 +5,8 @@
 //! the other keeps to what is promised among us; nobody else sees a difference.
 //!
 //! ```text
-//! mark = "zkag", promises u32 (bit 0: PINGS, bit 1: EPOCHS, bit 2: CLUSTER), with CLUSTER also u128
-//!        and u8: the id of the ensemble, or 0 while there is none, and whether it is agreed on
+//! mark = "zkag", promises u32 (bit 0: PINGS, 1: EPOCHS, 2: CLUSTER, 3: TWINS, 4: TWIN), with CLUSTER
+//!        also u128 and u8: the id of the ensemble, or 0 while there is none, and whether it is agreed on
 //! ```
 
 use crate::ids::Cluster;
@@ -17,6 +17,10 @@ pub const PINGS: u32 = 1;
 pub const EPOCHS: u32 = 2;
 /// The id of the ensemble follows, and is told in pings.
 pub const CLUSTER: u32 = 4;
+/// The learner knows what [`TWIN`] says.
+pub const TWINS: u32 = 8;
+/// The leader refuses: another server has the learner's id.
+pub const TWIN: u32 = 16;
 /// Pause between two pings of a leader to a learner of ours, in ms.
 pub const PING_MS: i64 = 200;
 /// A leader of ours that is silent for so long hangs, in ms.
@@ -25,12 +29,20 @@ pub const HUNG_MS: i64 = 1_500;
 pub const LATE_MS: i64 = 300;
 
 const MAGIC: &[u8; 4] = b"zkag";
+/// What this version promises.
+const PROMISES: u32 = PINGS | EPOCHS | CLUSTER | TWINS;
 
 /// Adds the mark of this version.
 pub fn put(cluster: Cluster, out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&(PINGS | EPOCHS | CLUSTER).to_be_bytes());
+    out.extend_from_slice(&PROMISES.to_be_bytes());
     put_cluster(cluster, out);
+}
+
+/// Adds the mark of a leader that refuses a learner because another server has its id.
+pub fn put_refusal(out: &mut Vec<u8>) {
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&TWIN.to_be_bytes());
 }
 
 /// Adds the id of an ensemble, as it stands in a mark and in a ping.
@@ -68,9 +80,9 @@ mod tests {
         let mut mark = Vec::new();
         let seven = Cluster { id: 7, agreed: true };
         put(seven, &mut mark);
-        assert_eq!((promises(&mark), cluster(&mark)), (PINGS | EPOCHS | CLUSTER, Some(seven)));
+        assert_eq!((promises(&mark), cluster(&mark)), (PROMISES, Some(seven)));
         mark.extend_from_slice(b"of a later version");
-        assert_eq!((promises(&mark), cluster(&mark)), (PINGS | EPOCHS | CLUSTER, Some(seven)));
+        assert_eq!((promises(&mark), cluster(&mark)), (PROMISES, Some(seven)));
         for end in 0..8 {
             assert_eq!((promises(&mark[..end]), cluster(&mark[..end])), (0, None));
         }

@@ -117,6 +117,8 @@ pub struct Follower {
     pub acked: Zxid,
     /// Leader's tick by which it must have been heard.
     pub tick_due: i64,
+    /// When it was last heard, on the monotonic clock.
+    pub heard_ms: i64,
     /// Rounds of the pings that it has not answered.
     pub pings: VecDeque<u64>,
     /// Newest round that it has answered.
@@ -141,6 +143,7 @@ impl Follower {
             reading: Reading::Possible,
             acked: Zxid::NONE,
             tick_due,
+            heard_ms: 0,
             pings: VecDeque::new(),
             round: 0,
             lag: None,

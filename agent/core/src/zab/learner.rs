@@ -9,6 +9,7 @@ use zk_wire::{Code, Op, Zxid};
 use super::kin;
 use super::stream::Receiver;
 use super::{Members, Sid};
+use crate::audit::Asked;
 use crate::ids::{ConnId, PeerId};
 
 /// How far a learner has come.
@@ -52,7 +53,7 @@ pub enum Turn {
 }
 
 /// A write that was handed to the leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Forwarded {
     /// The connection that asked, with its serial.
     pub client: (ConnId, u64),
@@ -66,6 +67,8 @@ pub struct Forwarded {
     pub arrived_ms: i64,
     /// The error to answer with, should there be one.
     pub refused: Option<Code>,
+    /// For the audit log.
+    pub asked: Option<Box<Asked>>,
 }
 
 /// A proposal that is not in the log yet.
