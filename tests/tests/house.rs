@@ -14,6 +14,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("agent/core", "zk-core", &["zk-wire"]),
     ("agent", "zk-agent", &["zk-core", "zk-wire"]),
     ("libzkclient", "zkclient", &["zk-wire"]),
+    ("libzkclient/capi", "zkclient-capi", &["zkclient"]),
     ("libzkclient/dropin", "zkclient-dropin", &["zkclient"]),
     ("zkctl", "zkctl", &["zkclient", "zk-wire"]),
     ("tests", "zk-tests", &["zk-wire", "zk-core", "zk-agent", "zkclient"]),
@@ -53,8 +54,8 @@ fn sources(folder: &str) -> Vec<(String, String)> {
 }
 
 fn all_sources() -> Vec<(String, String)> {
-    // agent/ holds agent/core, libzkclient/ holds libzkclient/dropin.
-    let inner = ["agent/core", "libzkclient/dropin"];
+    // agent/ holds agent/core, libzkclient/ holds the libraries made of it.
+    let inner = ["agent/core", "libzkclient/capi", "libzkclient/dropin"];
     let rooms = CRATES.iter().filter(|(folder, ..)| !inner.contains(folder));
     rooms.flat_map(|(folder, ..)| sources(folder)).collect()
 }

@@ -86,8 +86,8 @@ fn link(
             .arg(format!("-Wl,-soname,{soname}"))
             .args(["-Wl,--as-needed", "-lgcc_s", "-lpthread", "-ldl", "-lm"]),
     )?;
-    alias(out, &format!("{soname}.0.0"), &soname)?;
-    alias(out, &soname, &format!("lib{name}.so"))?;
+    crate::alias(out, &format!("{soname}.0.0"), &soname)?;
+    crate::alias(out, &soname, &format!("lib{name}.so"))?;
     let library = out.join(format!("lib{name}.a"));
     std::fs::copy(archive, &library).map_err(|error| format!("{}: {error}", library.display()))?;
     add_objects(&library, &objects)
@@ -120,12 +120,4 @@ fn version_script(symbols: &str, threads: bool) -> String {
     }
     script.push_str("  local: *;\n};\n");
     script
-}
-
-/// A symbolic link in a folder, made anew.
-fn alias(folder: &Path, to: &str, name: &str) -> Result<(), String> {
-    let link = folder.join(name);
-    // It is not there the first time.
-    let _ = std::fs::remove_file(&link);
-    std::os::unix::fs::symlink(to, &link).map_err(|error| format!("{}: {error}", link.display()))
 }
