@@ -142,6 +142,16 @@ impl Conn {
         Ok(Conn { client, events, away: Cell::new(None), servers: target.servers.clone() })
     }
 
+    /// The library's client, for its recipes.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The timeout that the server granted, in ms.
+    pub fn session_timeout_ms(&self) -> u64 {
+        self.client.session_timeout_ms().max(1) as u64
+    }
+
     /// The servers of this session.
     pub fn servers(&self) -> &str {
         &self.servers
@@ -308,7 +318,7 @@ impl Conn {
                 }
             }
         }
-        let limit = Duration::from_millis(self.client.session_timeout_ms().max(1) as u64);
+        let limit = Duration::from_millis(self.session_timeout_ms());
         match self.away.get().is_some_and(|since| since.elapsed() >= limit) {
             true => Err(Failure::of("watching", "", &Error::SessionExpired)),
             false => Ok(None),
@@ -332,7 +342,7 @@ impl Conn {
     /// Ends the session: its ephemerals go. A server that is gone has ended it already.
     pub fn close(self) -> Result<()> {
         match self.client.close() {
-            Ok(()) | Err(Error::SessionExpired | Error::AuthFailed) => Ok(()),
+            Ok(()) | Err(Error::SessionExpired | Error::AuthFailed | Error::Closing) => Ok(()),
             Err(error) => Err(Failure::of("close", "", &error)),
         }
     }
