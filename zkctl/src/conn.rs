@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use zk_wire::path::check;
 use zk_wire::request::ReconfigRequest;
 use zk_wire::{Acl, Code, Stat};
-use zkclient::calls::{AddWatchMode, Mode, WatcherType};
+use zkclient::call::{Call, Encode};
+use zkclient::calls::{self, AddWatchMode, Mode, WatcherType};
 use zkclient::multi::{Outcome, Write};
 use zkclient::{Client, Error, Settings, State, WatchEvent, Watcher};
 
@@ -51,6 +52,21 @@ pub struct Conn {
     /// Since when there is no connection.
     away: Cell<Option<Instant>>,
     servers: String,
+}
+
+/// An answer that is still to come.
+pub struct Pending<R> {
+    verb: &'static str,
+    path: String,
+    told: Receiver<zkclient::Result<R>>,
+}
+
+impl<R> Pending<R> {
+    /// Waits for it. Every call is answered, at the latest when its time is over.
+    pub fn wait(self) -> Result<R> {
+        let answer = self.told.recv().unwrap_or(Err(Error::Closing));
+        answer.map_err(|error| Failure::of(self.verb, &self.path, &error))
+    }
 }
 
 /// The addresses of a list of servers, with the usual port where none stands, without the chroot.
@@ -235,6 +251,34 @@ impl Conn {
         let (mut names, stat) = got.map_err(|error| Failure::of("ls", path, &error))?;
         names.sort();
         Ok((names, stat))
+    }
+
+    /// Asks for names of children and stat, and does not wait.
+    pub fn start_children(&self, path: &str) -> Result<Pending<(Vec<String>, Stat)>> {
+        self.start("ls", path, calls::children2(checked(path)?, false))
+    }
+
+    /// Asks for data and stat, and does not wait.
+    pub fn start_get(&self, path: &str) -> Result<Pending<(Option<Vec<u8>>, Stat)>> {
+        self.start("get", path, calls::get(checked(path)?, false))
+    }
+
+    /// Asks for ACL and stat, and does not wait.
+    pub fn start_get_acl(&self, path: &str) -> Result<Pending<(Vec<Acl>, Stat)>> {
+        self.start("getAcl", path, calls::get_acl(checked(path)?))
+    }
+
+    fn start<R: Send + 'static, E: Encode>(
+        &self,
+        verb: &'static str,
+        path: &str,
+        call: Call<'_, R, E>,
+    ) -> Result<Pending<R>> {
+        let (tell, told) = channel();
+        // Nobody listens to what comes when the command has ended.
+        let started = self.client.start(call, move |answer| drop(tell.send(answer)));
+        started.map_err(|error| Failure::of(verb, path, &error))?;
+        Ok(Pending { verb, path: path.to_owned(), told })
     }
 
     /// Waits until the server has what the leader has.

@@ -181,8 +181,8 @@ fn nobody_there_is_told_at_once() {
 #[test]
 fn the_first_server_that_serves_is_taken_and_a_chroot_stands_before_every_path() {
     let Some(server) = tools::need(Server::start(Options::new(Kind::Ours))) else { return };
-    good(&server, &["create", "/root", "r"]);
-    let list = format!("{},{}/root", free_address(), server.address());
+    good(&server, &["create", "/base", "r"]);
+    let list = format!("{},{}/base", free_address(), server.address());
     let run = |words: &[&str]| {
         let ran = crate::finish(crate::spawn(&list, words));
         assert_eq!(ran.exit, 0, "{words:?}: {ran:?}");
@@ -190,7 +190,7 @@ fn the_first_server_that_serves_is_taken_and_a_chroot_stands_before_every_path()
     };
     assert_eq!(run(&["create", "/a", "x"]), "/a\n");
     assert_eq!(run(&["get", "/"]), "r\n");
-    assert_eq!(good(&server, &["get", "/root/a"]), "x\n");
+    assert_eq!(good(&server, &["get", "/base/a"]), "x\n");
     let bench = run(&["bench", "read", "-t", "0.2", "--warmup", "0", "-z", "10", "-o", "json"]);
     assert!(bench.contains("\"errors\":{}"), "{bench}");
     assert_eq!(run(&["ls", "/"]), "a\n");
