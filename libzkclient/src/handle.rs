@@ -273,6 +273,14 @@ impl<K: Kind> Handle<K> {
     fn read(&self, turn: &mut Turn<'_>, closed: bool) {
         loop {
             let mut inner = self.inner();
+            if inner.session.has_outcomes() {
+                // Another thread has changed the session since its last turn; this comes first.
+                let mut outcomes = Vec::new();
+                inner.session.take_outcomes(&mut outcomes);
+                drop(inner);
+                self.deliver(&[], &mut outcomes);
+                continue;
+            }
             let Some(transport) = &inner.transport else { return };
             let count = match transport.read(turn.buffer) {
                 Ok(0) => {

@@ -243,6 +243,13 @@ impl HostList {
         Some((address, around))
     }
 
+    /// Passes one address over.
+    pub fn skip(&mut self) {
+        if !self.addresses.is_empty() {
+            self.next = (self.next + 1) % self.addresses.len();
+        }
+    }
+
     /// The connection stands: the next time the walk goes on behind it, a full round.
     pub fn connected(&mut self, address: SocketAddr) {
         self.moving = None;
@@ -316,6 +323,17 @@ mod tests {
         hosts.connected(address(2));
         assert!((0..3).all(|_| hosts.take_next().unwrap().0 != address(2)));
         assert_eq!(hosts.take_next(), Some((address(2), false)));
+    }
+
+    #[test]
+    fn one_address_is_passed_over() {
+        let mut hosts = HostList::new(1, false);
+        hosts.skip();
+        hosts.set((1..=3).map(address).collect(), None);
+        hosts.skip();
+        assert_eq!(hosts.take_next(), Some((address(2), false)));
+        hosts.skip();
+        assert_eq!(hosts.take_next(), Some((address(1), false)));
     }
 
     /// Of many clients on 3 servers that learn of a fourth, a quarter moves, and to the new one;

@@ -66,13 +66,14 @@ impl<W: Clone + Eq + Hash> Watches<W> {
         }
     }
 
-    /// Who is to be told of an event, each once, in the order data, exists, children, persistent,
-    /// recursive from the root down. Those that fire once are gone with it.
+    /// Who is to be told of an event, each once, in the order children, exists, data (that of
+    /// Apache's C client), persistent, recursive from the root down. Those that fire once are gone
+    /// with it.
     pub fn fire(&mut self, kind: i32, path: &str) -> Vec<W> {
         let once: &[WatchKind] = match kind {
-            event::CREATED | event::DATA_CHANGED => &[WatchKind::Data, WatchKind::Exist],
+            event::CREATED | event::DATA_CHANGED => &[WatchKind::Exist, WatchKind::Data],
             event::CHILDREN_CHANGED => &[WatchKind::Children],
-            event::DELETED => &[WatchKind::Data, WatchKind::Exist, WatchKind::Children],
+            event::DELETED => &[WatchKind::Children, WatchKind::Exist, WatchKind::Data],
             _ => return Vec::new(),
         };
         let mut told = Distinct::default();
@@ -227,7 +228,7 @@ mod tests {
         watches.add(WatchKind::Recursive, "/a", 5);
         assert_eq!(watches.everyone(), [3, 2, 1, 4, 5]);
         assert_eq!(watches.fire(event::CHILDREN_CHANGED, "/a"), [3, 1]);
-        assert_eq!(watches.fire(event::DATA_CHANGED, "/a"), [1, 2, 4, 5]);
+        assert_eq!(watches.fire(event::DATA_CHANGED, "/a"), [2, 1, 4, 5]);
         assert_eq!(watches.fire(event::DELETED, "/a"), [1, 4, 5]);
         assert_eq!(watches.fire(event::CREATED, "/a/b"), [4, 5]);
         assert_eq!(watches.fire(event::CREATED, "/ab"), [4]);

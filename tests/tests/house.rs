@@ -14,13 +14,15 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("agent/core", "zk-core", &["zk-wire"]),
     ("agent", "zk-agent", &["zk-core", "zk-wire"]),
     ("libzkclient", "zkclient", &["zk-wire"]),
+    ("libzkclient/capi", "zkclient-capi", &["zkclient"]),
+    ("libzkclient/dropin", "zkclient-dropin", &["zkclient"]),
     ("zkctl", "zkctl", &["zkclient", "zk-wire"]),
     ("tests", "zk-tests", &["zk-wire", "zk-core", "zk-agent", "zkclient"]),
     ("xtask", "xtask", &["zkclient", "zk-wire"]),
 ];
 
 /// Folders in which `unsafe` may stand.
-const UNSAFE_ROOMS: &[&str] = &["agent/src/sys", "libzkclient/src/ffi"];
+const UNSAFE_ROOMS: &[&str] = &["agent/src/sys", "libzkclient/src/ffi", "libzkclient/src/compat"];
 
 fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
@@ -52,8 +54,9 @@ fn sources(folder: &str) -> Vec<(String, String)> {
 }
 
 fn all_sources() -> Vec<(String, String)> {
-    // agent/ holds agent/core.
-    let rooms = CRATES.iter().filter(|(folder, ..)| *folder != "agent/core");
+    // agent/ holds agent/core, libzkclient/ holds the libraries made of it.
+    let inner = ["agent/core", "libzkclient/capi", "libzkclient/dropin"];
+    let rooms = CRATES.iter().filter(|(folder, ..)| !inner.contains(folder));
     rooms.flat_map(|(folder, ..)| sources(folder)).collect()
 }
 

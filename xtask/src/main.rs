@@ -1,9 +1,13 @@
 //! What a developer runs: `cargo xtask bench` measures our server beside its peers, `cargo xtask sim`
-//! simulates ensembles.
+//! simulates ensembles, `cargo xtask header` and `capi` make the C library, `cargo xtask dropin` links
+//! the drop-in for Apache's C client.
 //!
 //! The yardstick (generators, scripts, the null server) is kept beside the repository, in the folder
 //! that `ZK_BENCH` names or `../shared/bench`; this only builds what is measured and calls it.
 #![forbid(unsafe_code)]
+
+mod capi;
+mod dropin;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -12,6 +16,18 @@ const USAGE: &str = "\
 usage: cargo xtask sim COUNT [FIRST]
 
 Simulates so many ensembles under faults, from a seed on (1), on two threads; reports what came.
+
+usage: cargo xtask header [--check]
+
+Makes include/zkclient.h from libzkclient/src/ffi, or says whether it is stale.
+
+usage: cargo xtask capi [--out DIR] [--prefix PREFIX] [--profile PROFILE]
+
+Builds libzkclient for C: headers, shared and static library, and what pkg-config and CMake read.
+
+usage: cargo xtask dropin [--out DIR] [--profile PROFILE]
+
+Links libzookeeper_mt and libzookeeper_st (.so.2 and .a) into target/dropin.
 
 usage: cargo xtask bench [--rounds N] [--seconds N] [--configs LIST] [--rows LIST] [--out FILE]
 
@@ -77,6 +93,14 @@ fn run(command: &mut Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
 }
 
+/// A symbolic link in a folder, made anew.
+fn alias(folder: &Path, to: &str, name: &str) -> Result<(), String> {
+    let link = folder.join(name);
+    // It is not there the first time.
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(to, &link).map_err(|error| format!("{}: {error}", link.display()))
+}
+
 fn bench(bench: &Bench, root: &Path) -> Result<(), String> {
     let yardstick =
         std::env::var_os("ZK_BENCH").map_or_else(|| root.join("../shared/bench"), PathBuf::from);
@@ -119,6 +143,9 @@ fn main() -> ExitCode {
     let result = match arguments.next().as_deref() {
         Some("bench") => parse(arguments, &root).and_then(|settings| bench(&settings, &root)),
         Some("sim") => sim(arguments, &root),
+        Some("header") => capi::header(arguments, &root),
+        Some("capi") => capi::build(arguments, &root, &target(&root)),
+        Some("dropin") => dropin::run(arguments, &root, &target(&root)),
         Some("--help" | "-h") | None => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -10,10 +10,7 @@ use crate::error::{Error, Result};
 
 /// A client. Made by `zkc_open` and `zkc_connect`, gone with `zkc_close`; a handle that is gone is
 /// refused wherever it is given. Any thread may use any handle at any time.
-#[repr(C)]
-pub struct zkc_client_t {
-    _opaque: [u8; 0],
-}
+pub struct zkc_client_t(());
 
 /// Bits of a handle that say which slot it is; the rest tells its occupants apart.
 const SLOT_BITS: u32 = 20;

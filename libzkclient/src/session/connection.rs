@@ -116,6 +116,11 @@ impl<T, W: Clone + Eq + Hash> Session<T, W> {
         self.asks.push_back(Ask::Dial(address));
     }
 
+    /// The next connection goes one server further down the list.
+    pub fn skip_server(&mut self) {
+        self.hosts.skip();
+    }
+
     /// The connection that was asked for stands.
     pub fn on_connected(&mut self, now_ms: u64) {
         if self.state != State::Connecting {

@@ -38,7 +38,7 @@ impl Node {
         let text = format!(
             "tickTime=1000\ninitLimit=10\nsyncLimit=4\ndataDir={}\nclientPort={CLIENT_PORT}\n\
              clientPortAddress={address}\nadmin.enableServer=false\n4lw.commands.whitelist=*\n\
-             snapCount=5000\nautopurge.snapRetainCount=100000\n{}",
+             snapCount=5000\nautopurge.snapRetainCount=100000\nenforceQuota=true\n{}",
             data.display(),
             servers.collect::<String>()
         );
