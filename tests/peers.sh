@@ -2,7 +2,8 @@
 # peers.sh - installs the genuine servers and clients that the tests hold ours against, by Debian's
 # packages and by pip. Idempotent. Needs root.
 #   Debian   ZooKeeper 3.8: server, Java shell (zookeeper), C shell and load_gen (zookeeper-bin);
-#            Java and Go to build clients with, and a Go client
+#            Java and Go to build clients with, and a Go client; what C programs are built and
+#            examined with
 #   $ZKPEER  (/opt/zkpeer) zk39/*.jar: Apache ZooKeeper 3.9 and Curator, from the jars that pyspark
 #            carries; node/: the Node clients of tests/clients/node/package.json
 set -euo pipefail
@@ -12,7 +13,8 @@ pyspark=${PYSPARK:-4.3.0}
 
 missing=()
 for package in zookeeper libzookeeper-java zookeeper-bin libzookeeper-mt-dev gcc e2fsprogs util-linux \
-    mount nftables iproute2 python3 python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++; do
+    mount nftables iproute2 python3 python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++ \
+    binutils cmake pkg-config valgrind abigail-tools; do
     dpkg -s "$package" > /dev/null 2>&1 || missing+=("$package")
 done
 command -v javac > /dev/null || missing+=(openjdk-17-jdk-headless)
