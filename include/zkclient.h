@@ -375,7 +375,7 @@ typedef struct zkc_options_t {
   zkc_watcher_fn watcher;
   // For the watcher.
   void *user_data;
-  // Frees `user_data` when the handle is gone. Not called when opening fails.
+  // Frees `user_data` when the handle is gone, or at once when opening fails.
   zkc_drop_fn drop;
 } zkc_options_t;
 
@@ -393,14 +393,15 @@ typedef struct zkc_call_t {
   zkc_completion_fn completion;
   // For the completion.
   void *user_data;
-  // Frees `user_data` behind the completion. Not called when the call itself returns an error.
+  // Frees `user_data` behind the completion, or at once when the call returns an error: whatever
+  // happens, it is called once.
   zkc_drop_fn drop;
   // Leaves a watch with this watcher, where the call can: exists, get, children, add_watch.
   zkc_watcher_fn watcher;
   // For the watcher.
   void *watcher_data;
-  // Frees `watcher_data` when the watch is gone. Not called when the call itself returns an
-  // error and has a completion.
+  // Frees `watcher_data` when the watch is gone or was never left: whatever happens, it is called
+  // once.
   zkc_drop_fn watcher_drop;
   // Where the number of the call is written for `zkc_cancel`; may be NULL.
   uint64_t *ticket;
@@ -819,8 +820,8 @@ int32_t zkc_double_barrier_leave(struct zkc_double_barrier_t *barrier,
 // Frees a place in a double barrier; it is left with the session at the latest. NULL is allowed.
 void zkc_double_barrier_free(struct zkc_double_barrier_t *barrier);
 
-// Begins a copy of a subtree. `told` may be NULL; `drop` frees `user_data` when the cache is
-// freed, and is not called when this returns an error.
+// Begins a copy of a subtree. `told` may be NULL; `drop` frees `user_data` when the cache is gone,
+// or at once when this returns an error.
 int32_t zkc_cache_open(struct zkc_client_t *client,
                        const char *path,
                        zkc_cache_fn told,

@@ -166,12 +166,10 @@ impl Dispatch {
             std::mem::take(&mut state.threads)
         };
         self.wake.notify_all();
-        let own = std::thread::current().id();
-        for thread in threads {
-            if !in_callback() && thread.thread().id() != own {
-                // A callback's panic was caught and told where it happened.
-                let _ = thread.join();
-            }
+        // Callbacks of the last handle may end it: their thread ends by itself.
+        for thread in threads.into_iter().filter(|_| !in_callback()) {
+            // A callback's panic was caught and told where it happened.
+            let _ = thread.join();
         }
     }
 }

@@ -3,6 +3,7 @@
 //! They start with the first handle of a process and end behind the last. A process that was
 //! forked has none of its parent's threads and starts its own.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -12,6 +13,10 @@ use crate::reactor::{Reactor, Shared};
 
 /// How often the reactor looks whether callbacks hold something up, while any is running, in ms.
 const RELIEF_MS: u64 = 2;
+
+thread_local! {
+    static IS_REACTOR: Cell<bool> = const { Cell::new(false) };
+}
 
 struct Running {
     process: u32,
@@ -57,6 +62,7 @@ fn start(process: u32) -> Result<Running> {
     let callbacks = dispatch.clone();
     let builder = std::thread::Builder::new().name("zkc-io".to_owned());
     let spawned = builder.spawn(move || {
+        IS_REACTOR.set(true);
         loop {
             let wait_ms = if callbacks.is_busy() { RELIEF_MS } else { u64::MAX };
             match reactor.turn(wait_ms) {
@@ -94,7 +100,7 @@ impl Drop for Lease {
         };
         let Some(last) = last else { return };
         last.shared.stop();
-        if last.thread.thread().id() != std::thread::current().id() && !in_callback() {
+        if !IS_REACTOR.get() && !in_callback() {
             // A thread that has panicked has said so.
             let _ = last.thread.join();
         }

@@ -51,7 +51,7 @@ pub struct Globals {
         long = "servers",
         alias = "server",
         env = "ZKCTL_SERVERS",
-        default_value = "localhost:2181",
+        default_value = SERVERS,
         value_name = "SERVERS"
     )]
     pub servers: String,
@@ -73,6 +73,9 @@ pub struct Globals {
     #[arg(long, value_enum, default_value = "zkctl", value_name = "PROGRAM")]
     pub format: Format,
 }
+
+/// Where servers are when nobody says.
+const SERVERS: &str = "localhost:2181";
 
 /// Seconds that a call may take when no limit was given.
 const CALL_SECONDS: f64 = 10.0;
@@ -96,7 +99,11 @@ impl Globals {
     pub fn target(&self) -> Result<Target> {
         let seconds = self.timeout.unwrap_or(CALL_SECONDS).clamp(0.001, LIMIT_SECONDS_MAX);
         Ok(Target {
-            servers: self.servers.clone(),
+            // A variable that is set to nothing says nothing.
+            servers: match self.servers.trim() {
+                "" => SERVERS.to_owned(),
+                servers => servers.to_owned(),
+            },
             session_timeout_ms: self.session_timeout,
             call_timeout_ms: (seconds * 1000.0) as u64,
             auth: self.auth.iter().map(|text| identity(text)).collect::<Result<_>>()?,

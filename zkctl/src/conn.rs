@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use zk_wire::path::check;
 use zk_wire::request::ReconfigRequest;
 use zk_wire::{Acl, Code, Stat};
-use zkclient::calls::{AddWatchMode, Mode, WatcherType};
+use zkclient::call::{Call, Encode};
+use zkclient::calls::{self, AddWatchMode, Mode, WatcherType};
 use zkclient::multi::{Outcome, Write};
 use zkclient::{Client, Error, Settings, State, WatchEvent, Watcher};
 
@@ -51,6 +52,21 @@ pub struct Conn {
     /// Since when there is no connection.
     away: Cell<Option<Instant>>,
     servers: String,
+}
+
+/// An answer that is still to come.
+pub struct Pending<R> {
+    verb: &'static str,
+    path: String,
+    told: Receiver<zkclient::Result<R>>,
+}
+
+impl<R> Pending<R> {
+    /// Waits for it. Every call is answered, at the latest when its time is over.
+    pub fn wait(self) -> Result<R> {
+        let answer = self.told.recv().unwrap_or(Err(Error::Closing));
+        answer.map_err(|error| Failure::of(self.verb, &self.path, &error))
+    }
 }
 
 /// The addresses of a list of servers, with the usual port where none stands, without the chroot.
@@ -142,6 +158,16 @@ impl Conn {
         Ok(Conn { client, events, away: Cell::new(None), servers: target.servers.clone() })
     }
 
+    /// The library's client, for its recipes.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The timeout that the server granted, in ms.
+    pub fn session_timeout_ms(&self) -> u64 {
+        self.client.session_timeout_ms().max(1) as u64
+    }
+
     /// The servers of this session.
     pub fn servers(&self) -> &str {
         &self.servers
@@ -227,6 +253,34 @@ impl Conn {
         Ok((names, stat))
     }
 
+    /// Asks for names of children and stat, and does not wait.
+    pub fn start_children(&self, path: &str) -> Result<Pending<(Vec<String>, Stat)>> {
+        self.start("ls", path, calls::children2(checked(path)?, false))
+    }
+
+    /// Asks for data and stat, and does not wait.
+    pub fn start_get(&self, path: &str) -> Result<Pending<(Option<Vec<u8>>, Stat)>> {
+        self.start("get", path, calls::get(checked(path)?, false))
+    }
+
+    /// Asks for ACL and stat, and does not wait.
+    pub fn start_get_acl(&self, path: &str) -> Result<Pending<(Vec<Acl>, Stat)>> {
+        self.start("getAcl", path, calls::get_acl(checked(path)?))
+    }
+
+    fn start<R: Send + 'static, E: Encode>(
+        &self,
+        verb: &'static str,
+        path: &str,
+        call: Call<'_, R, E>,
+    ) -> Result<Pending<R>> {
+        let (tell, told) = channel();
+        // Nobody listens to what comes when the command has ended.
+        let started = self.client.start(call, move |answer| drop(tell.send(answer)));
+        started.map_err(|error| Failure::of(verb, path, &error))?;
+        Ok(Pending { verb, path: path.to_owned(), told })
+    }
+
     /// Waits until the server has what the leader has.
     pub fn sync(&self, path: &str) -> Result<()> {
         let done = self.client.sync(checked(path)?);
@@ -308,7 +362,7 @@ impl Conn {
                 }
             }
         }
-        let limit = Duration::from_millis(self.client.session_timeout_ms().max(1) as u64);
+        let limit = Duration::from_millis(self.session_timeout_ms());
         match self.away.get().is_some_and(|since| since.elapsed() >= limit) {
             true => Err(Failure::of("watching", "", &Error::SessionExpired)),
             false => Ok(None),
@@ -332,7 +386,7 @@ impl Conn {
     /// Ends the session: its ephemerals go. A server that is gone has ended it already.
     pub fn close(self) -> Result<()> {
         match self.client.close() {
-            Ok(()) | Err(Error::SessionExpired | Error::AuthFailed) => Ok(()),
+            Ok(()) | Err(Error::SessionExpired | Error::AuthFailed | Error::Closing) => Ok(()),
             Err(error) => Err(Failure::of("close", "", &error)),
         }
     }

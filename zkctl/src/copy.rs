@@ -15,7 +15,7 @@ use crate::context::{Context, join};
 use crate::encoding::short;
 use crate::failure::{Failure, Result, exit};
 use crate::progress::Progress;
-use crate::subtree::{Existing, Node, at, from_json, read, to_json, write};
+use crate::subtree::{Existing, Node, Writer, at, from_json, read, to_json};
 use crate::walk;
 
 /// Longest line of an import, in bytes: the largest data as base64, and its path and ACL.
@@ -155,7 +155,8 @@ pub fn import(ctx: &mut Context<'_>, args: &Import) -> Result<()> {
     let to = args.to.as_ref().map(|path| ctx.path(path)).transpose()?;
     let conn = ctx.conn()?;
     let progress = Progress::start(ctx.shows_progress(), "importing", 0);
-    let (mut line, mut number, mut written, mut skipped) = (String::new(), 0, 0u64, 0u64);
+    let mut writer = Writer::new(&conn, args.how.existing(), !args.how.no_acl);
+    let (mut line, mut number) = (String::new(), 0);
     let mut root: Option<String> = None;
     loop {
         ctx.go_on()?;
@@ -189,14 +190,12 @@ pub fn import(ctx: &mut Context<'_>, args: &Import) -> Result<()> {
         if first {
             crate::node::create_parents(&conn, &path)?;
         }
-        match write(&conn, &path, &node, args.how.existing(), !args.how.no_acl).map_err(named)? {
-            true => written += 1,
-            false => skipped += 1,
-        }
+        writer.put(path, node)?;
         progress.add(1);
     }
+    writer.flush()?;
     drop(progress);
-    done(ctx, written, skipped)
+    done(ctx, writer.written, writer.skipped)
 }
 
 /// Says how much was copied.
@@ -240,7 +239,7 @@ fn transfer(ctx: &Context<'_>, from: &Conn, to: &Conn, args: &Copy) -> Result<(u
     from.stat(&source)?;
     crate::node::create_parents(to, &target)?;
     let progress = Progress::start(ctx.shows_progress(), "copying", 0);
-    let (mut written, mut skipped) = (0, 0);
+    let mut writer = Writer::new(to, args.how.existing(), !args.how.no_acl);
     read(from, &source, !args.how.no_acl, false, |node| {
         ctx.go_on()?;
         // What servers keep there is theirs.
@@ -249,14 +248,11 @@ fn transfer(ctx: &Context<'_>, from: &Conn, to: &Conn, args: &Copy) -> Result<(u
         {
             return Ok(());
         }
-        match write(to, &target, &node, args.how.existing(), !args.how.no_acl)? {
-            true => written += 1,
-            false => skipped += 1,
-        }
         progress.add(1);
-        Ok(())
+        writer.put(at(&target, &node.relative), node)
     })?;
-    Ok((written, skipped))
+    writer.flush()?;
+    Ok((writer.written, writer.skipped))
 }
 
 /// cp

@@ -50,9 +50,10 @@ Exit codes:
   7    no server reached, or the connection was lost
   8    timed out
   9    not done, because it was not confirmed
-  10   the answer is no: trees differ, a server is not well
+  10   the answer is no: trees differ, a server is not well, nobody leads
   11   the znode has children
   130  interrupted
+  141  whoever read the output has gone
 lock and elect end with the exit code of their command.";
 
 /// Shorthand of this program.

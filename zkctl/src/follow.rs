@@ -1,6 +1,6 @@
 //! What happens: watch follows a subtree, wait waits for one thing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use zk_wire::watch::event;
@@ -241,19 +241,4 @@ pub fn remove_watches(ctx: &mut Context<'_>, args: &RemoveWatches) -> Result<()>
         _ => WatcherType::Any,
     };
     ctx.conn()?.remove_watches(&path, kind)
-}
-
-/// Waits for an event until a deadline, in slices; true when one came.
-pub fn event_until(ctx: &Context<'_>, conn: &Conn, deadline: Option<Instant>) -> Result<bool> {
-    loop {
-        ctx.go_on()?;
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let wait = left.map_or(SLICE, |left| left.min(SLICE));
-        if wait.is_zero() {
-            return Ok(false);
-        }
-        if conn.next_event(wait)?.is_some() {
-            return Ok(true);
-        }
-    }
 }

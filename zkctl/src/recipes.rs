@@ -1,28 +1,28 @@
 //! lock and elect: run a command while this session holds a lock, or leads.
 //!
-//! Each who wants puts an ephemeral sequential znode below the path; the lowest number holds, every
-//! other watches the one just before it, so that an end wakes one waiter and not all. Names carry
-//! the session's id, so that a create whose answer was lost is found again.
+//! The waiting is the library's: its recipes, which all its users share. Here is what a command line
+//! needs beside that: the command ends when the lock is lost, the lock is released when the command
+//! has ended, and an interrupt ends both.
 //!
-//! What holds: two sessions never have the lowest number at once. What does not: a command that was
-//! stopped for longer than the session timeout may go on for a moment while another has begun. The
-//! fencing token, which grows from holder to holder, is there for that: `ZKCTL_TOKEN`.
+//! What holds: two sessions never hold it at once. What does not: a command that was stopped for
+//! longer than the session timeout may go on for a moment while another has begun. The fencing
+//! token, which grows from holder to holder, is there for that: `ZKCTL_TOKEN`.
 
 use std::process::{Child, Command, ExitStatus};
-use std::rc::Rc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
-use zk_wire::Acl;
-use zkclient::calls::Mode;
+use zkclient::recipes::{self, Held, Holding, Leader};
 
 use crate::conn::Conn;
-use crate::context::{Context, child};
+use crate::context::Context;
 use crate::failure::{Failure, Result, exit};
-use crate::follow::event_until;
-use crate::node::create_parents;
+
+/// Candidates of an election that are looked at, to be counted.
+const CANDIDATES_MAX: usize = 1000;
 
 /// How long a command may take to end after SIGTERM before it gets SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -59,65 +59,59 @@ pub struct Elect {
     pub command: Vec<String>,
 }
 
-/// A place in the row.
-struct Place<'a> {
-    conn: &'a Conn,
-    root: String,
-    /// The full path of our znode.
-    path: String,
-    /// Its czxid: who comes later has a larger one.
-    token: i64,
+/// What was won.
+enum Won {
+    Lock(Held),
+    Lead(Leader),
 }
 
-/// The number behind a name; what has none is not of us.
-fn number(name: &str) -> Option<u64> {
-    let at = name.len().checked_sub(10)?;
-    name.get(at..)?.parse().ok()
-}
-
-/// Names by their numbers.
-fn row(names: Vec<String>) -> Vec<String> {
-    let mut row: Vec<(u64, String)> =
-        names.into_iter().filter_map(|name| Some((number(&name)?, name))).collect();
-    row.sort();
-    row.into_iter().map(|(_, name)| name).collect()
-}
-
-impl<'a> Place<'a> {
-    /// Stands in the row.
-    fn take(conn: &'a Conn, root: &str, data: &[u8]) -> Result<Place<'a>> {
-        create_parents(conn, &format!("{root}/x"))?;
-        let name = format!("{root}/zkctl-{:016x}-", conn.id());
-        let path = conn.create(&name, Some(data), &Acl::open(), Mode::EphemeralSequential)?;
-        let token = conn.stat(&path)?.czxid;
-        Ok(Place { conn, root: root.to_owned(), path, token })
+impl Won {
+    fn token(&self) -> i64 {
+        match self {
+            Won::Lock(held) => held.token(),
+            Won::Lead(leader) => leader.term(),
+        }
     }
 
-    /// Waits until nobody stands before us; false when the deadline came first.
-    fn wait(&self, ctx: &Context<'_>, deadline: Option<Instant>) -> Result<bool> {
-        let own = zk_wire::path::name(&self.path);
+    fn holding(&self) -> Holding {
+        match self {
+            Won::Lock(held) => held.holding(),
+            Won::Lead(leader) => leader.holding(),
+        }
+    }
+
+    fn release(self, root: &str) -> Result<()> {
+        let released = match self {
+            Won::Lock(held) => held.release(),
+            Won::Lead(leader) => leader.resign(),
+        };
+        released.map_err(|error| Failure::of("release", root, &error))
+    }
+}
+
+/// Waits for what `win` waits for, and for an interrupt: that ends the session, and so the waiting.
+fn wait(
+    ctx: &Context<'_>,
+    conn: &Conn,
+    root: &str,
+    win: impl FnOnce() -> zkclient::Result<Option<Won>> + Send,
+) -> Result<Won> {
+    let (tell, told) = channel();
+    std::thread::scope(|scope| {
+        // Nobody listens any more when the session was ended.
+        scope.spawn(move || drop(tell.send(win())));
         loop {
-            let row = row(self.conn.children(&self.root, false)?.0);
-            let Some(at) = row.iter().position(|name| name == own) else {
-                let what = format!("{}: somebody deleted it while we waited", self.path);
-                return Err(Failure::new(exit::FAILED, what));
-            };
-            let Some(before) = at.checked_sub(1) else { return Ok(true) };
-            let before = child(&self.root, &row[before]);
-            if self.conn.exists(&before, true)?.is_some() && !event_until(ctx, self.conn, deadline)?
-            {
-                return Ok(false);
+            match told.recv_timeout(LOOK) {
+                Ok(Ok(Some(won))) => return Ok(won),
+                Ok(Ok(None)) => {
+                    let what = format!("{root}: others hold it; wait longer by --timeout");
+                    return Err(Failure::new(exit::TIMEOUT, what));
+                }
+                Ok(Err(error)) => return Err(Failure::of("acquire", root, &error)),
+                Err(_) => ctx.go_on().inspect_err(|_| drop(conn.client().close()))?,
             }
         }
-    }
-
-    /// Leaves the row.
-    fn leave(&self) -> Result<()> {
-        match self.conn.delete(&self.path, -1) {
-            Err(failure) if !failure.is_no_node() => Err(failure),
-            _ => Ok(()),
-        }
-    }
+    })
 }
 
 fn spawn(command: &[String], envs: &[(&str, String)]) -> Result<Child> {
@@ -147,10 +141,18 @@ fn end(child: &mut Child) -> Result<ExitStatus> {
     }
 }
 
-/// Runs a command as long as our znode is there.
-fn run(ctx: &Context<'_>, place: &Place<'_>, mut child: Child) -> Result<ExitStatus> {
-    // The event of its end may not come when the connection hangs, so that it is also looked at.
-    place.conn.exists(&place.path, true)?;
+/// Runs a command as long as it is certain that nobody else holds what we do.
+fn run(
+    ctx: &Context<'_>,
+    conn: &Conn,
+    root: &str,
+    won: &Won,
+    mut child: Child,
+) -> Result<ExitStatus> {
+    // The server ends a session that it has not heard of for the timeout; a client notices the loss
+    // of a connection after two thirds of that.
+    let bearable = Duration::from_millis(conn.session_timeout_ms()) / 3;
+    let mut suspect: Option<Instant> = None;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
@@ -158,18 +160,20 @@ fn run(ctx: &Context<'_>, place: &Place<'_>, mut child: Child) -> Result<ExitSta
         if ctx.go_on().is_err() {
             return end(&mut child);
         }
-        let lost = match place.conn.next_event(LOOK) {
-            Ok(None) => continue,
-            Ok(Some(_)) => match place.conn.exists(&place.path, true) {
-                Ok(Some(_)) => continue,
-                Ok(None) => Failure::new(exit::FAILED, "somebody deleted its znode"),
-                Err(failure) => failure,
-            },
-            Err(failure) => failure,
+        let lost = match won.holding() {
+            Holding::Held => {
+                suspect = None;
+                false
+            }
+            Holding::Suspect => suspect.get_or_insert_with(Instant::now).elapsed() >= bearable,
+            Holding::Lost => true,
         };
-        end(&mut child)?;
-        let what = format!("{}: lost, the command was ended: {lost}", place.root);
-        return Err(Failure { what, ..lost });
+        if lost {
+            end(&mut child)?;
+            let what = format!("{root}: lost, the command was ended; is the server well?");
+            return Err(Failure::new(exit::FAILED, what));
+        }
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -180,76 +184,83 @@ fn code(status: ExitStatus) -> u8 {
     u8::try_from(code & 0xff).expect("masked to a byte")
 }
 
-/// Takes a place, waits, runs, leaves.
+/// Runs a command while holding what was won, and releases it.
 fn hold(
-    ctx: &mut Context<'_>,
-    conn: &Rc<Conn>,
+    ctx: &Context<'_>,
+    conn: &Conn,
     root: &str,
-    data: &[u8],
-    deadline: Option<Instant>,
-    command: (&[String], &'static str),
+    won: Won,
+    command: &[String],
+    name: (&str, String),
 ) -> Result<()> {
-    let place = Place::take(conn, root, data)?;
-    match place.wait(ctx, deadline) {
-        Ok(true) => {}
-        Ok(false) => {
-            place.leave()?;
-            let what = format!("{root}: others hold it; wait longer by --timeout");
-            return Err(Failure::new(exit::TIMEOUT, what));
-        }
-        Err(failure) => {
-            // The failure tells more than that of leaving would.
-            let _ = place.leave();
-            return Err(failure);
-        }
-    }
-    let envs = [(command.1, place.path.clone()), ("ZKCTL_TOKEN", place.token.to_string())];
-    let ran = spawn(command.0, &envs).and_then(|child| run(ctx, &place, child));
-    let left = place.leave();
+    let envs = [name, ("ZKCTL_TOKEN", won.token().to_string())];
+    let ran = spawn(command, &envs).and_then(|child| run(ctx, conn, root, &won, child));
+    let released = won.release(root);
     let status = ran?;
-    left?;
+    released?;
     match code(status) {
         0 => Ok(()),
         code => Err(Failure::new(code, "")),
     }
 }
 
+/// The znode of a recipe, which makes it and what stands above it.
+fn place(ctx: &Context<'_>, given: &str) -> Result<String> {
+    let root = ctx.path(given)?;
+    if root == "/" {
+        return Err(Failure::usage("path /: the root is no lock; name a znode below it"));
+    }
+    Ok(root)
+}
+
 /// lock
 pub fn lock(ctx: &mut Context<'_>, args: &Lock) -> Result<()> {
-    let root = ctx.path(&args.path)?;
     let conn = ctx.conn()?;
-    let deadline = match (args.try_once, ctx.limit) {
-        (true, _) => Some(Instant::now()),
-        (false, Some(limit)) => Some(ctx.started + limit),
-        (false, None) => None,
+    let root = place(ctx, &args.path)?;
+    let limit = if args.try_once { Some(Duration::ZERO) } else { ctx.left() };
+    let recipe = recipes::Lock::new(conn.client(), &root);
+    let won = wait(ctx, &conn, &root, || Ok(recipe.acquire(limit)?.map(Won::Lock)))?;
+    let path = match &won {
+        Won::Lock(held) => held.path().to_owned(),
+        Won::Lead(_) => unreachable!("a lock was asked for"),
     };
-    hold(ctx, &conn, &root, b"", deadline, (&args.command, "ZKCTL_LOCK"))
+    hold(ctx, &conn, &root, won, &args.command, ("ZKCTL_LOCK", path))
 }
 
 /// elect
 pub fn elect(ctx: &mut Context<'_>, args: &Elect) -> Result<()> {
-    let root = ctx.path(&args.path)?;
     let conn = ctx.conn()?;
     if args.who {
-        let names = row(conn.children(&root, false)?.0);
-        let Some(first) = names.first() else {
-            return Err(Failure::new(exit::NO, format!("elect {root}: nobody leads")));
-        };
-        let (data, stat) = conn.get(&child(&root, first), false)?;
-        let value = String::from_utf8_lossy(&data.unwrap_or_default()).into_owned();
-        return match ctx.printer.json() {
-            true => ctx.printer.value(&json!({
-                "leader": value, "token": stat.czxid, "standing": names.len(),
-            })),
-            false => ctx.printer.line(&value),
-        };
+        return who(ctx, &conn, &args.path);
     }
+    let root = place(ctx, &args.path)?;
     let value = args.value.clone().unwrap_or_else(|| {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         format!("{}:{}", host.trim(), std::process::id())
     });
-    let deadline = ctx.limit.map(|limit| ctx.started + limit);
-    hold(ctx, &conn, &root, value.as_bytes(), deadline, (&args.command, "ZKCTL_ELECTION"))
+    let limit = ctx.left();
+    let recipe = recipes::Election::new(conn.client(), &root);
+    let campaign = || Ok(recipe.campaign(value.as_bytes(), limit)?.map(Won::Lead));
+    let won = wait(ctx, &conn, &root, campaign)?;
+    hold(ctx, &conn, &root, won, &args.command, ("ZKCTL_ELECTION", root.clone()))
+}
+
+/// Prints who leads.
+fn who(ctx: &mut Context<'_>, conn: &Conn, given: &str) -> Result<()> {
+    let root = ctx.path(given)?;
+    let recipe = recipes::Election::new(conn.client(), &root);
+    let candidates = recipe.candidates(CANDIDATES_MAX);
+    let candidates = candidates.map_err(|error| Failure::of("elect --who", &root, &error))?;
+    let Some((value, term)) = candidates.first() else {
+        return Err(Failure::new(exit::NO, format!("elect {root}: nobody leads")));
+    };
+    let value = String::from_utf8_lossy(value).into_owned();
+    match ctx.printer.json() {
+        true => ctx.printer.value(&json!({
+            "leader": value, "token": term, "candidates": candidates.len(),
+        })),
+        false => ctx.printer.line(&value),
+    }
 }
 
 #[cfg(test)]
@@ -257,10 +268,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_row_is_by_number_and_not_by_name() {
-        let names = ["zkctl-9-0000000002", "zkctl-1-0000000010", "other", "x-0000000001"];
-        let row = row(names.map(str::to_owned).to_vec());
-        assert_eq!(row, ["x-0000000001", "zkctl-9-0000000002", "zkctl-1-0000000010"]);
-        assert_eq!(number("short"), None);
+    fn a_command_that_does_not_end_is_ended() {
+        let words = ["sh", "-c", "exit 3"].map(str::to_owned);
+        let status = spawn(&words, &[]).unwrap().wait().unwrap();
+        assert_eq!(code(status), 3);
+        let words = ["sleep", "60"].map(str::to_owned);
+        let status = end(&mut spawn(&words, &[]).unwrap()).unwrap();
+        assert_eq!(code(status), 128 + 15);
+        let none = spawn(&["/no/such/program".to_owned()], &[]).unwrap_err();
+        assert_eq!(none.exit, 127);
     }
 }

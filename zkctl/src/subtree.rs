@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 use zk_wire::Acl;
 use zkclient::calls::Mode;
+use zkclient::multi::{Outcome, Write};
 
 use crate::acls;
 use crate::batch::mode_of;
@@ -16,6 +17,15 @@ use crate::encoding::{put_data, take_data};
 use crate::failure::{Failure, Result};
 use crate::output::kind;
 use crate::walk;
+
+/// Znodes whose data and ACLs are asked for at once.
+const READ_BATCH: usize = 64;
+
+/// Znodes that are written in one transaction.
+const WRITE_BATCH: usize = 100;
+
+/// Bytes of them, after which no more are put to them: servers refuse requests of 1 MB.
+const WRITE_BYTES: usize = 200 << 10;
 
 /// A znode with all that a copy of it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,45 +68,128 @@ pub fn read(
     with_ephemerals: bool,
     mut each: impl FnMut(Node) -> Result<()>,
 ) -> Result<()> {
+    let mut batch = Vec::new();
     walk::visit(conn, root, usize::MAX, |visit| {
         let mode = match kind(&visit.stat) {
             "ephemeral" => Mode::Ephemeral,
             _ => Mode::Persistent,
         };
-        if mode == Mode::Ephemeral && !with_ephemerals {
-            return Ok(());
+        if mode == Mode::Persistent || with_ephemerals {
+            batch.push((visit.path.clone(), mode));
         }
-        let gone = |failure: &Failure| failure.is_no_node() && visit.depth > 0;
-        let (data, _) = match conn.get(&visit.path, false) {
-            Ok(found) => found,
-            Err(failure) if gone(&failure) => return Ok(()),
-            Err(failure) => return Err(failure),
-        };
-        let acl = match with_acl {
-            false => Acl::open(),
-            true => match conn.get_acl(&visit.path) {
-                Ok((acl, _)) => acl,
-                Err(failure) if gone(&failure) => return Ok(()),
-                Err(failure) => return Err(failure),
-            },
-        };
-        let relative = visit.path[root.len()..].trim_start_matches('/').to_owned();
-        each(Node { relative, data, acl, mode })
-    })
+        match batch.len() < READ_BATCH {
+            true => Ok(()),
+            false => read_batch(conn, root, with_acl, std::mem::take(&mut batch), &mut each),
+        }
+    })?;
+    read_batch(conn, root, with_acl, batch, &mut each)
 }
 
-/// Writes a znode below a root; true when it was written, false when it was skipped.
-pub fn write(
+/// Reads data and ACLs of some znodes, all asked for before the first answer is waited for.
+fn read_batch(
     conn: &Conn,
     root: &str,
-    node: &Node,
+    with_acl: bool,
+    batch: Vec<(String, Mode)>,
+    each: &mut dyn FnMut(Node) -> Result<()>,
+) -> Result<()> {
+    let mut asked = Vec::with_capacity(batch.len());
+    for (path, mode) in batch {
+        let data = conn.start_get(&path)?;
+        let acl = if with_acl { Some(conn.start_get_acl(&path)?) } else { None };
+        asked.push((path, mode, data, acl));
+    }
+    for (path, mode, data, acl) in asked {
+        let got = data.wait().and_then(|(data, _)| match acl {
+            Some(acl) => Ok((data, acl.wait()?.0)),
+            None => Ok((data, Acl::open())),
+        });
+        match got {
+            Ok((data, acl)) => {
+                let relative = path[root.len()..].trim_start_matches('/').to_owned();
+                each(Node { relative, data, acl, mode })?;
+            }
+            // It went away meanwhile.
+            Err(failure) if failure.is_no_node() && path != root => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Znodes that are still to be written, and how they are: many in one transaction where nothing
+/// stands in the way.
+pub struct Writer<'a> {
+    conn: &'a Conn,
     existing: Existing,
     with_acl: bool,
-) -> Result<bool> {
-    let path = at(root, &node.relative);
+    batch: Vec<(String, Node)>,
+    bytes: usize,
+    /// Znodes that were created or set.
+    pub written: u64,
+    /// Znodes that were left as they are.
+    pub skipped: u64,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes to a session.
+    pub fn new(conn: &'a Conn, existing: Existing, with_acl: bool) -> Writer<'a> {
+        let (batch, bytes, written, skipped) = (Vec::new(), 0, 0, 0);
+        Writer { conn, existing, with_acl, batch, bytes, written, skipped }
+    }
+
+    /// Takes a znode, by its full path.
+    pub fn put(&mut self, path: String, node: Node) -> Result<()> {
+        self.bytes += path.len() + node.data.as_ref().map_or(0, Vec::len);
+        self.batch.push((path, node));
+        match self.batch.len() < WRITE_BATCH && self.bytes < WRITE_BYTES {
+            true => Ok(()),
+            false => self.flush(),
+        }
+    }
+
+    /// Writes what is left.
+    pub fn flush(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        // A single large one may be too large beside others, and needs no transaction.
+        let together = batch.len() > 1 && self.bytes < 2 * WRITE_BYTES;
+        self.bytes = 0;
+        if together && self.create_all(&batch)? {
+            self.written += batch.len() as u64;
+            return Ok(());
+        }
+        // Something stands in the way of one of them: one by one tells of which.
+        for (path, node) in &batch {
+            match write(self.conn, path, node, self.existing, self.with_acl)? {
+                true => self.written += 1,
+                false => self.skipped += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates all or none; true for all.
+    fn create_all(&self, batch: &[(String, Node)]) -> Result<bool> {
+        let open = Acl::open();
+        let creates: Vec<Write<'_>> = batch
+            .iter()
+            .map(|(path, node)| Write::Create {
+                path,
+                data: node.data.as_deref(),
+                acl: if self.with_acl { &node.acl } else { &open },
+                mode: node.mode,
+            })
+            .collect();
+        let outcomes = self.conn.multi(&creates)?;
+        Ok(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Created(..))))
+    }
+}
+
+/// Writes a znode; true when it was written, false when it was skipped.
+fn write(conn: &Conn, path: &str, node: &Node, existing: Existing, with_acl: bool) -> Result<bool> {
     let open = Acl::open();
     let acl = if with_acl { &node.acl } else { &open };
-    match conn.create(&path, node.data.as_deref(), acl, node.mode) {
+    match conn.create(path, node.data.as_deref(), acl, node.mode) {
         Ok(_) => return Ok(true),
         // The root is always there.
         Err(failure) if failure.is_exists() && (existing != Existing::Refuse || path == "/") => {}
@@ -105,9 +198,9 @@ pub fn write(
     if existing == Existing::Skip {
         return Ok(false);
     }
-    conn.set(&path, node.data.as_deref(), -1)?;
+    conn.set(path, node.data.as_deref(), -1)?;
     if with_acl {
-        conn.set_acl(&path, &node.acl, -1)?;
+        conn.set_acl(path, &node.acl, -1)?;
     }
     Ok(true)
 }

@@ -7,13 +7,23 @@ use zkclient::multi::{Outcome, Write};
 
 use zk_wire::{Code, Stat};
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Pending};
 use crate::context::child;
 use crate::failure::{Failure, Result, exit};
 use crate::progress::Progress;
 
 /// Deletes of one multi. Small enough for a request of 1 MB with paths of 4 KB.
 const BATCH: usize = 200;
+
+/// Znodes that are asked for before they are visited.
+const AHEAD: usize = 64;
+
+/// A znode that is still to be visited.
+struct Open {
+    path: String,
+    depth: usize,
+    asked: Option<Pending<(Vec<String>, Stat)>>,
+}
 
 /// A znode on the way.
 pub struct Visit {
@@ -79,10 +89,20 @@ fn walk(
     mut denied: impl FnMut(Failure) -> Result<()>,
     mut each: impl FnMut(&Visit) -> Result<()>,
 ) -> Result<()> {
-    let mut open = vec![(root.to_owned(), 0)];
-    while let Some((path, depth)) = open.pop() {
-        let (children, stat) = match conn.children(&path, false) {
-            Ok(found) => found,
+    let mut open = vec![Open { path: root.to_owned(), depth: 0, asked: None }];
+    loop {
+        // What is visited next is asked for already: a walk takes as long as the answers, not as
+        // long as the ways.
+        for next in open.iter_mut().rev().take(AHEAD).filter(|next| next.asked.is_none()) {
+            next.asked = Some(conn.start_children(&next.path)?);
+        }
+        let Some(Open { path, depth, asked }) = open.pop() else { return Ok(()) };
+        let asked = asked.expect("the next one was asked for just now");
+        let (children, stat) = match asked.wait() {
+            Ok((mut children, stat)) => {
+                children.sort();
+                (children, stat)
+            }
             Err(failure) if failure.is_no_node() && depth > 0 => continue,
             Err(failure) if failure.exit == exit::NO_AUTH && depth > 0 => {
                 denied(failure)?;
@@ -94,10 +114,13 @@ fn walk(
         each(&visit)?;
         if depth < depth_max {
             let below = visit.children.iter().rev();
-            open.extend(below.map(|name| (child(&visit.path, name), depth + 1)));
+            open.extend(below.map(|name| Open {
+                path: child(&visit.path, name),
+                depth: depth + 1,
+                asked: None,
+            }));
         }
     }
-    Ok(())
 }
 
 /// All paths from `root` on, parents before their children.

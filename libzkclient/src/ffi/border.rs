@@ -133,11 +133,6 @@ impl UserData {
     pub(super) fn get(&self) -> *mut c_void {
         self.data
     }
-
-    /// Forgets the drop function: the caller keeps the data because the call failed.
-    pub(super) fn disarm(&mut self) {
-        self.drop = None;
-    }
 }
 
 impl Drop for UserData {

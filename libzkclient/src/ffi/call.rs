@@ -1,7 +1,6 @@
 //! How a call is made: blocking, or with a completion, and with which watch and time limit.
 
 use std::ffi::{CString, c_void};
-use std::sync::Arc;
 
 use super::border::{UserData, border, sized};
 use super::registry::{self, Entry, zkc_client_t};
@@ -30,14 +29,15 @@ pub struct zkc_call_t {
     pub completion: zkc_completion_fn,
     /// For the completion.
     pub user_data: *mut c_void,
-    /// Frees `user_data` behind the completion. Not called when the call itself returns an error.
+    /// Frees `user_data` behind the completion, or at once when the call returns an error: whatever
+    /// happens, it is called once.
     pub drop: zkc_drop_fn,
     /// Leaves a watch with this watcher, where the call can: exists, get, children, add_watch.
     pub watcher: zkc_watcher_fn,
     /// For the watcher.
     pub watcher_data: *mut c_void,
-    /// Frees `watcher_data` when the watch is gone. Not called when the call itself returns an
-    /// error and has a completion.
+    /// Frees `watcher_data` when the watch is gone or was never left: whatever happens, it is called
+    /// once.
     pub watcher_drop: zkc_drop_fn,
     /// Where the number of the call is written for `zkc_cancel`; may be NULL.
     pub ticket: *mut u64,
@@ -88,7 +88,7 @@ pub(super) unsafe fn fill<T: Copy>(to: *mut T, size: usize, value: T) -> i32 {
 /// A watcher of C's as one of ours.
 pub(super) fn watcher(
     told: unsafe extern "C" fn(*const zkc_event_t, *mut c_void),
-    data: Arc<UserData>,
+    data: UserData,
     state: impl Fn() -> State + Send + Sync + 'static,
 ) -> Watcher {
     Watcher::new(move |event| {
@@ -127,13 +127,14 @@ pub(super) unsafe fn make<'a, R: 'static, E: Encode>(
             unsafe { out.write(std::ptr::null_mut()) };
         }
         // SAFETY: as promised by the caller.
-        let made = unsafe { sized("call", how, zkc_call_t::blank()) }
-            .and_then(|how| Ok((how, registry::get(handle)?)))
-            .and_then(|(how, entry)| {
-                let call = call(&entry, how.watcher.is_some())?;
-                // SAFETY: as promised by the caller.
-                unsafe { start_or_run(&entry, &how, call, result) }
-            });
+        let made = unsafe { sized("call", how, zkc_call_t::blank()) }.and_then(|how| {
+            // Taken before anything can fail: what is the library's is dropped by it.
+            let owned = Owned::of(&how);
+            let entry = registry::get(handle)?;
+            let call = call(&entry, how.watcher.is_some())?;
+            // SAFETY: as promised by the caller.
+            unsafe { start_or_run(&entry, &how, owned, call, result) }
+        });
         match made {
             Ok(None) => super::codes::ZKC_OK,
             // SAFETY: as promised by the caller.
@@ -144,26 +145,39 @@ pub(super) unsafe fn make<'a, R: 'static, E: Encode>(
     })
 }
 
+/// What a caller has handed over with a call.
+pub(super) struct Owned {
+    pub(super) completion: UserData,
+    watcher: UserData,
+}
+
+impl Owned {
+    pub(super) fn of(how: &zkc_call_t) -> Owned {
+        Owned {
+            completion: UserData::new(how.user_data, how.drop),
+            watcher: UserData::new(how.watcher_data, how.watcher_drop),
+        }
+    }
+}
+
 /// # Safety
 /// The pointers in `how` are as the header says.
 unsafe fn start_or_run<R: 'static, E: Encode>(
     entry: &Entry,
     how: &zkc_call_t,
+    owned: Owned,
     call: Call<'_, R, E>,
     result: fn(R) -> zkc_result_t,
 ) -> Result<Option<zkc_result_t>> {
     let client = &entry.client;
-    let mut watch_data = None;
     let watcher = match how.watcher {
         None => None,
         Some(_) if call.wish.is_none() => {
             return Err(Error::argument("call.watcher", "this call leaves no watch"));
         }
         Some(told) => {
-            let data = Arc::new(UserData::new(how.watcher_data, how.watcher_drop));
-            watch_data = Some(data.clone());
             let session = client.clone().downgrade();
-            Some(watcher(told, data, move || session.state()))
+            Some(watcher(told, owned.watcher, move || session.state()))
         }
     };
     let timeout_ms = match how.timeout_ms {
@@ -171,35 +185,20 @@ unsafe fn start_or_run<R: 'static, E: Encode>(
         ms => ms,
     };
     let Some(completion) = how.completion else {
-        drop(watch_data);
         let done = client.run_with(call, watcher, timeout_ms);
         return Ok(Some(zkc_result_t::of(done, result)));
     };
-    let data = Arc::new(UserData::new(how.user_data, how.drop));
-    let inside = data.clone();
-    let started = client.start_with(call, watcher, timeout_ms, move |done| {
+    let data = owned.completion;
+    let Ticket(number) = client.start_with(call, watcher, timeout_ms, move |done| {
         let result = zkc_result_t::of(done, result);
         // SAFETY: the caller's function, with the caller's data, which is dropped behind it.
-        unsafe { completion(&result, inside.get()) };
-    });
-    match started {
-        Ok(Ticket(number)) => {
-            if !how.ticket.is_null() {
-                // SAFETY: not NULL, and as promised by the caller.
-                unsafe { how.ticket.write(number) };
-            }
-            Ok(None)
-        }
-        Err(error) => {
-            // Nothing was taken: what is the caller's stays the caller's.
-            for data in [Some(data), watch_data].into_iter().flatten() {
-                if let Some(mut data) = Arc::into_inner(data) {
-                    data.disarm();
-                }
-            }
-            Err(error)
-        }
+        unsafe { completion(&result, data.get()) };
+    })?;
+    if !how.ticket.is_null() {
+        // SAFETY: not NULL, and as promised by the caller.
+        unsafe { how.ticket.write(number) };
     }
+    Ok(None)
 }
 
 /// Gives a call up: its completion is called with `ZKC_OPERATION_TIMEOUT`, unless the answer was

@@ -11,7 +11,7 @@ use super::call::{fill, watcher};
 use super::codes::{ZKC_BAD_ARGUMENTS, ZKC_INVALID_STATE, ZKC_OK};
 use super::registry::{self, Entry, zkc_client_t};
 use super::types::{zkc_drop_fn, zkc_watcher_fn};
-use crate::client::{Client, Settings, WeakClient};
+use crate::client::{Client, Settings, Watcher, WeakClient};
 use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::session::Identity;
@@ -55,7 +55,7 @@ pub struct zkc_options_t {
     pub watcher: zkc_watcher_fn,
     /// For the watcher.
     pub user_data: *mut c_void,
-    /// Frees `user_data` when the handle is gone. Not called when opening fails.
+    /// Frees `user_data` when the handle is gone, or at once when opening fails.
     pub drop: zkc_drop_fn,
 }
 
@@ -133,17 +133,22 @@ unsafe fn open(
     unsafe { out.write(std::ptr::null_mut()) };
     // SAFETY: as promised by the caller.
     let options = unsafe { sized("options", options, zkc_options_t::blank()) }?;
+    let data = UserData::new(options.user_data, options.drop);
     // SAFETY: as promised by the caller.
     let mut settings = unsafe { settings(&options) }?;
-    let data = Arc::new(UserData::new(options.user_data, options.drop));
     // The watcher exists before the client that it asks for the state.
     let session: Arc<Mutex<Option<WeakClient>>> = Arc::default();
-    settings.watcher = options.watcher.map(|told| {
-        let session = session.clone();
-        watcher(told, data.clone(), move || {
-            let client = session.lock().ok().and_then(|client| client.clone());
-            client.map_or(State::NotConnected, |client| client.state())
-        })
+    let behind = session.clone();
+    let state = move || {
+        let client = behind.lock().ok().and_then(|client| client.clone());
+        client.map_or(State::NotConnected, |client| client.state())
+    };
+    // Without a watcher the data are kept all the same, until the handle is gone.
+    settings.watcher = Some(match options.watcher {
+        Some(told) => watcher(told, data, state),
+        None => Watcher::new(move |_| {
+            let _kept = &data;
+        }),
     });
     let opened = match options.flags & ZKC_OPEN_LOOP {
         0 => Client::open(settings).map(|client| Entry { client, driver: None }),
@@ -163,19 +168,10 @@ unsafe fn open(
         }
         Ok(entry)
     });
-    match waited.and_then(registry::add) {
-        Ok(handle) => {
-            // SAFETY: not NULL, and as promised by the caller.
-            unsafe { out.write(handle) };
-            Ok(())
-        }
-        Err(error) => {
-            if let Some(mut data) = Arc::into_inner(data) {
-                data.disarm();
-            }
-            Err(error)
-        }
-    }
+    let handle = waited.and_then(registry::add)?;
+    // SAFETY: not NULL, and as promised by the caller.
+    unsafe { out.write(handle) };
+    Ok(())
 }
 
 fn code(result: Result<()>) -> i32 {

@@ -9,8 +9,8 @@ use std::ffi::{c_char, c_void};
 
 use zk_wire::request::ReconfigRequest;
 
-use super::border::{UserData, border, bytes, sized, text, text_or_none};
-use super::call::{make, zkc_call_t};
+use super::border::{border, bytes, sized, text, text_or_none};
+use super::call::{Owned, make, zkc_call_t};
 use super::codes::ZKC_OK;
 use super::registry::{self, zkc_client_t};
 use super::result::zkc_result_t;
@@ -379,26 +379,25 @@ unsafe fn add_auth(
     how: *const zkc_call_t,
 ) -> Result<Option<zkc_result_t>> {
     // SAFETY: as promised by the caller.
-    let (how, scheme, auth) = unsafe {
-        let how = sized("call", how, zkc_call_t::blank())?;
-        (how, text("scheme", scheme)?, bytes("auth", auth, length)?.unwrap_or_default())
-    };
+    let how = unsafe { sized("call", how, zkc_call_t::blank()) }?;
+    let owned = Owned::of(&how);
+    // SAFETY: as promised by the caller.
+    let scheme = unsafe { text("scheme", scheme) }?;
+    // SAFETY: as promised by the caller.
+    let auth = unsafe { bytes("auth", auth, length) }?.unwrap_or_default();
+    if how.watcher.is_some() {
+        return Err(Error::argument("call.watcher", "this call leaves no watch"));
+    }
     let entry = registry::get(client)?;
     let Some(completion) = how.completion else {
         let done = entry.client.auth(scheme, auth);
         return Ok(Some(zkc_result_t::of(done, zkc_result_t::nothing)));
     };
-    let data = std::sync::Arc::new(UserData::new(how.user_data, how.drop));
-    let inside = data.clone();
-    let started = entry.client.start_auth(scheme, auth, move |done| {
+    let data = owned.completion;
+    entry.client.start_auth(scheme, auth, move |done| {
         let result = zkc_result_t::of(done, zkc_result_t::nothing);
         // SAFETY: the caller's function, with the caller's data, which is dropped behind it.
-        unsafe { completion(&result, inside.get()) };
-    });
-    if started.is_err()
-        && let Some(mut data) = std::sync::Arc::into_inner(data)
-    {
-        data.disarm();
-    }
-    started.map(|()| None)
+        unsafe { completion(&result, data.get()) };
+    })?;
+    Ok(None)
 }

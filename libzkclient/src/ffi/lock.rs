@@ -446,8 +446,8 @@ pub unsafe extern "C" fn zkc_double_barrier_free(barrier: *mut zkc_double_barrie
     }
 }
 
-/// Begins a copy of a subtree. `told` may be NULL; `drop` frees `user_data` when the cache is
-/// freed, and is not called when this returns an error.
+/// Begins a copy of a subtree. `told` may be NULL; `drop` frees `user_data` when the cache is gone,
+/// or at once when this returns an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zkc_cache_open(
     client: *mut zkc_client_t,
@@ -459,10 +459,9 @@ pub unsafe extern "C" fn zkc_cache_open(
 ) -> i32 {
     // SAFETY: the header's promise.
     unsafe {
+        let data = UserData::new(user_data, drop);
         bring(client, out, |client| {
             let path = text("path", path)?;
-            let data = std::sync::Arc::new(UserData::new(user_data, drop));
-            let inside = data.clone();
             let opened = Cache::with_listener(client, path, move |event| {
                 let Some(told) = told else { return };
                 let (kind, path) = match event {
@@ -472,13 +471,8 @@ pub unsafe extern "C" fn zkc_cache_open(
                 };
                 let path = std::ffi::CString::new(path).unwrap_or_default();
                 // SAFETY: the caller's function, with the caller's data, which is not dropped yet.
-                told(kind, path.as_ptr(), inside.get());
+                told(kind, path.as_ptr(), data.get());
             });
-            if opened.is_err()
-                && let Some(mut data) = std::sync::Arc::into_inner(data)
-            {
-                data.disarm();
-            }
             opened.map(|cache| Some(zkc_cache_t(cache)))
         })
     }

@@ -27,7 +27,7 @@ pub fn check(server: &Server) {
         .nth(1)
         .and_then(|rest| rest.split(',').next()?.parse().ok())
         .expect("a number");
-    assert!((50..=230).contains(&answers), "0.4 s of 500 a second: {open}");
+    assert!((50..=260).contains(&answers), "0.4 s of 500 a second: {open}");
     assert_eq!(good(server, &["ls", "-R", "/"]), before, "it cleans up");
 }
 
@@ -64,4 +64,16 @@ fn what_cannot_be_measured_is_refused() {
         bad(&server, 2, words);
     }
     assert!(bad(&server, 3, &["bench", "--below", "/none"]).contains("/none"));
+}
+
+#[test]
+fn a_rate_above_what_goes_is_told() {
+    let Some(server) = server(Kind::Ours) else { return };
+    let words = ["bench", "read", "-r", "5000000", "-n", "1", "-d", "1", "-t", "0.3", "-z", "10"];
+    let ran = zkctl(server.address(), &words);
+    assert_eq!(ran.exit, 0, "{ran:?}");
+    assert!(ran.error.contains("were due and never sent"), "{ran:?}");
+    // What waits for its turn has the latency of that: p99 is above a ms though one answer is not.
+    let p99: f64 = ran.out.split('\t').nth(5).and_then(|text| text.parse().ok()).expect("a number");
+    assert!(p99 > 1000.0, "{ran:?}");
 }

@@ -23,6 +23,9 @@ pub fn check(server: &Server) {
     assert!(good(server, &["word", "mntr"]).contains("zk_server_state\tstandalone\n"));
 
     // The shell's own session is there; standard input keeps it open meanwhile.
+    let out = crate::good_fed(server, &["shell"], "ls /zookeeper\nsessions\n");
+    let own = format!("\t{}\t30000\t0\t", server.address());
+    assert!(out.lines().any(|line| line.starts_with("0x") && line.contains(&own)), "{out}");
     let out = crate::good_fed(server, &["shell"], "create -e /mine\nsessions -o json\n");
     let line = out.lines().nth(1).expect("a second line");
     assert!(line.contains("\"session\":\"0x") && line.contains("\"ephemerals\":1"), "{out}");
@@ -33,6 +36,7 @@ pub fn check(server: &Server) {
     assert!(ran.error.contains("is standalone"), "{ran:?}");
     assert_eq!(good(server, &["members", "-o", "json"]), "[]\n");
     assert_eq!(good(server, &["config"]), "\n");
+    assert_eq!(good(server, &["config", "-o", "json"]), "{\"config\":\"\"}\n");
     assert!(good(server, &["config", "-s"]).contains("dataLength\t0\n"));
     assert!(bad(server, 1, &["reconfig", "--remove", "1"]).contains("reconfig"));
     bad(server, 2, &["reconfig"]);

@@ -82,6 +82,10 @@ fn acls(server: &Server) {
     assert!(tree.starts_with("/d/own\tdigest:ann:"), "{tree}");
     let who = good(server, &[&auth[..], &["whoami"]].concat());
     assert!(who.contains("digest\tann\n") && who.contains("ip\t127.0.0.1\n"), "{who}");
+    let json = good(server, &[&auth[..], &["whoami", "-o", "json"]].concat());
+    assert!(json.contains("{\"scheme\":\"digest\",\"user\":\"ann\"}"), "{json}");
+    let json = good(server, &[&auth[..], &["acl", "get", "-R", "/d/own", "-o", "json"]].concat());
+    assert!(json.starts_with("[{\"path\":\"/d/own\",\"acl\":[\"digest:ann:"), "{json}");
     let open = [&auth[..], &["acl", "set", "-R", "/d/own", "world:anyone:cdrwa"]].concat();
     assert_eq!(good(server, &open), "");
     assert!(bad(server, 2, &["--auth", "secret", "ls", "/"]).contains("scheme:auth"));
@@ -131,7 +135,11 @@ fn names_of_zkcli(server: &Server) {
     good(server, &["create", "/z"]);
     good(server, &["create", "/z/a"]);
     assert_eq!(good(server, &["getAllChildrenNumber", "/z"]), "1\n");
+    assert_eq!(good(server, &["getAllChildrenNumber", "/z", "-o", "json"]), "[1]\n");
     assert_eq!(good(server, &["getEphemerals", "/z"]), "");
+    assert_eq!(good(server, &["getEphemerals", "/z", "-o", "json"]), "[]\n");
+    let acl = ["setAcl", "/z", "world:anyone:cdrwa", "-o", "json"];
+    assert!(good(server, &acl).contains("\"aversion\":1,"));
     assert_eq!(good(server, &["getAcl", "/z"]), "world:anyone:cdrwa\n");
     assert_eq!(good(server, &["setAcl", "/z", "world:anyone:cdrwa"]), "");
     assert_eq!(good(server, &["addWatch", "/z"]), "");
@@ -181,8 +189,8 @@ fn nobody_there_is_told_at_once() {
 #[test]
 fn the_first_server_that_serves_is_taken_and_a_chroot_stands_before_every_path() {
     let Some(server) = tools::need(Server::start(Options::new(Kind::Ours))) else { return };
-    good(&server, &["create", "/root", "r"]);
-    let list = format!("{},{}/root", free_address(), server.address());
+    good(&server, &["create", "/base", "r"]);
+    let list = format!("{},{}/base", free_address(), server.address());
     let run = |words: &[&str]| {
         let ran = crate::finish(crate::spawn(&list, words));
         assert_eq!(ran.exit, 0, "{words:?}: {ran:?}");
@@ -190,7 +198,7 @@ fn the_first_server_that_serves_is_taken_and_a_chroot_stands_before_every_path()
     };
     assert_eq!(run(&["create", "/a", "x"]), "/a\n");
     assert_eq!(run(&["get", "/"]), "r\n");
-    assert_eq!(good(&server, &["get", "/root/a"]), "x\n");
+    assert_eq!(good(&server, &["get", "/base/a"]), "x\n");
     let bench = run(&["bench", "read", "-t", "0.2", "--warmup", "0", "-z", "10", "-o", "json"]);
     assert!(bench.contains("\"errors\":{}"), "{bench}");
     assert_eq!(run(&["ls", "/"]), "a\n");

@@ -107,7 +107,7 @@ fn level(text: &str, root: &str) -> String {
         let (name, value) = line.split_once("Zxid = 0x")?;
         ["c", "m", "p"].contains(&name).then(|| i64::from_str_radix(value, 16).expect("hex"))
     };
-    text.lines().filter_map(zxid).for_each(|zxid| drop(zxids.insert(zxid, 0)));
+    zxids.extend(text.lines().filter_map(zxid).map(|zxid| (zxid, 0)));
     zxids.values_mut().enumerate().for_each(|(at, rank)| *rank = at);
     let mut out = String::new();
     for line in text.lines() {

@@ -179,6 +179,11 @@ impl Run<'_> {
         }
     }
 
+    /// When the last request may be due, in ns of the run; `None` for a run without an end.
+    fn last_ns(&self) -> Option<u64> {
+        self.pace.measured.map(|measured| (self.pace.warmup + measured).as_nanos() as u64)
+    }
+
     /// Closed loop: fills a link up to its depth.
     fn refill(&mut self, at: usize) {
         if self.pace.rate.is_some() || self.spent {
@@ -204,7 +209,10 @@ impl Run<'_> {
     fn due(&mut self) {
         let Some(rate) = self.pace.rate else { return };
         let now_ns = self.now_ns();
-        let due = (now_ns as f64 / 1e9 * rate) as u64 + 1;
+        let due = match self.last_ns() {
+            Some(last_ns) if last_ns <= now_ns => (last_ns as f64 / 1e9 * rate) as u64,
+            _ => (now_ns as f64 / 1e9 * rate) as u64 + 1,
+        };
         let mut full = 0;
         let mut touched = 0;
         while self.sent < due && !self.spent && full < self.links.len() {
@@ -262,14 +270,18 @@ impl Run<'_> {
         events: &mut Events,
         stop: &AtomicBool,
     ) -> std::io::Result<()> {
-        self.spent = true;
         let elapsed = self.start.elapsed();
+        if !stop.load(Ordering::Relaxed) {
+            // What was due while the loop slept.
+            self.due();
+        }
+        self.spent = true;
         let measured = elapsed.saturating_sub(self.pace.warmup);
         self.outcome.seconds =
             self.pace.measured.map_or(measured, |limit| measured.min(limit)).as_secs_f64();
         if let Some(rate) = self.pace.rate {
-            let last = self.pace.measured.map_or(elapsed, |m| elapsed.min(self.pace.warmup + m));
-            let due = (last.as_secs_f64() * rate) as u64;
+            let last_ns = (elapsed.as_nanos() as u64).min(self.last_ns().unwrap_or(u64::MAX));
+            let due = (last_ns as f64 / 1e9 * rate) as u64;
             self.outcome.unsent = due.saturating_sub(self.sent);
         }
         let deadline = Instant::now() + self.pace.patience;
