@@ -210,6 +210,29 @@ fn a_forked_process_leaves_its_parents_handle_alone() {
     assert_eq!(printed(&program, &ours(), &address(&server)), "0 failures\n");
 }
 
+/// 16 threads on one handle, and 50 handles; callbacks put arrays of 1 MiB on their stack.
+#[test]
+fn a_crowd_is_served() {
+    let Some(server) = ready(Threads::Mt) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = compile("crowd", Threads::Mt, APACHE_HEADERS, &[], &scratch);
+    assert_eq!(printed(&program, &ours(), &address(&server)), "0 failures\n");
+}
+
+/// The static library needs nothing but the system's, and does the same.
+#[test]
+fn the_static_library_links() {
+    let Some(server) = ready(Threads::Mt) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = scratch.path().join("static");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=gnu11", "-DTHREADED", "-I"]).arg(root().join("include/zookeeper"));
+    cc.arg(root().join("tests/c/dropin/misuse.c")).arg("-o").arg(&program);
+    cc.arg(ours().join("libzookeeper_mt.a")).args(["-lpthread", "-ldl", "-lm"]);
+    run(&mut cc, "the static library");
+    assert_eq!(printed(&program, scratch.path(), &address(&server)), "0 failures\n");
+}
+
 /// Both headers give the same layouts and numbers, but for the two records of the handshake, which
 /// have got a field with 3.9.
 #[test]

@@ -54,7 +54,7 @@ fn link(
 ) -> Result<(), String> {
     let name = if threads { "zookeeper_mt" } else { "zookeeper_st" };
     let map = out.join(format!("{name}.map"));
-    let script = version_script(symbols, threads);
+    let script = version_script(&exported(symbols, threads));
     std::fs::write(&map, script).map_err(|error| format!("{}: {error}", map.display()))?;
     let mut objects = Vec::new();
     for source in ["shim", "jute"] {
@@ -88,35 +88,59 @@ fn link(
     )?;
     crate::alias(out, &format!("{soname}.0.0"), &soname)?;
     crate::alias(out, &soname, &format!("lib{name}.so"))?;
-    let library = out.join(format!("lib{name}.a"));
-    std::fs::copy(archive, &library).map_err(|error| format!("{}: {error}", library.display()))?;
-    add_objects(&library, &objects)
+    link_static(out, name, archive, &objects, &exported(symbols, threads))
 }
 
-/// Adds objects to an archive. What `ar` says of Rust's metadata, which no plugin of a linker can
-/// read, is shown on failure only.
-fn add_objects(library: &Path, objects: &[PathBuf]) -> Result<(), String> {
-    let mut ar = Command::new("ar");
-    let output = ar.arg("rs").arg(library).args(objects).output();
-    let output = output.map_err(|error| format!("ar: {error}"))?;
-    if output.status.success() {
-        return Ok(());
+/// The library as one object in which only Apache's names are global: nothing of Rust's can meet a
+/// second copy in a program that is partly Rust.
+fn link_static(
+    out: &Path,
+    name: &str,
+    archive: &Path,
+    objects: &[PathBuf],
+    names: &[&str],
+) -> Result<(), String> {
+    let whole = out.join(format!("{name}.o"));
+    let mut cc = Command::new("cc");
+    cc.args(["-r", "-nostdlib", "-Wl,--gc-sections", "-o"]).arg(&whole);
+    for name in names {
+        cc.arg(format!("-Wl,-u,{name}"));
     }
-    Err(format!("ar: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
+    crate::run(cc.args(objects).arg(archive))?;
+    let list = out.join(format!("{name}.names"));
+    std::fs::write(&list, names.join("\n"))
+        .map_err(|error| format!("{}: {error}", list.display()))?;
+    crate::run(
+        Command::new("objcopy")
+            .arg(format!("--keep-global-symbols={}", list.display()))
+            .arg("--strip-debug")
+            // The compiler's bitcode, which makes other tools look for a plugin.
+            .args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd"])
+            .arg(&whole),
+    )?;
+    let library = out.join(format!("lib{name}.a"));
+    // `ar` adds to what is there.
+    let _ = std::fs::remove_file(&library);
+    crate::run(Command::new("ar").arg("rcs").arg(&library).arg(&whole))
 }
 
-/// The names that stay visible; without threads those that wait are left out.
-fn version_script(symbols: &str, threads: bool) -> String {
+/// The names that a library exports; without threads those that wait are left out.
+fn exported(symbols: &str, threads: bool) -> Vec<&str> {
+    let lines = symbols.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .filter_map(|line| match line.strip_prefix("mt ") {
+            Some(name) => threads.then_some(name),
+            None => Some(line),
+        })
+        .collect()
+}
+
+/// The names that stay visible, for the linker.
+fn version_script(names: &[&str]) -> String {
     let mut script = "{\n  global:\n".to_owned();
-    for line in symbols.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match line.strip_prefix("mt ") {
-            Some(_) if !threads => {}
-            Some(name) => drop(writeln!(script, "    {name};")),
-            None => drop(writeln!(script, "    {line};")),
-        }
+    for name in names {
+        let _ = writeln!(script, "    {name};");
     }
     script.push_str("  local: *;\n};\n");
     script

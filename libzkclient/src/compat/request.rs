@@ -10,6 +10,7 @@ use zk_wire::{Op, Writer};
 
 use super::abi::{AclVector, WatcherFn, ZooOp, ZooOpResult, rc};
 use super::calls::{Call, Completion, Done, Shape, Slot, Unwatch, Watcher};
+use super::log;
 use super::memory;
 use super::multi::{self, Multi, is_sequential};
 use super::paths;
@@ -75,11 +76,36 @@ impl Request {
         let done = Done { completion, unwatch: self.unwatch };
         let extra = Extra { watch: self.watch, ..Extra::default() };
         let body = self.body;
+        if log::enabled(log::DEBUG) {
+            let text = format!("Sending a request of {} bytes", body.len());
+            zoo.say(log::DEBUG, line!(), function(self.op), text);
+        }
         match zoo.core().submit(self.op, |out| out.extend_from_slice(&body), extra, done) {
             Ok(_) => Ok(()),
             Err((Error::SessionExpired | Error::AuthFailed, _)) => Err(rc::INVALID_STATE),
             Err(_) => Err(rc::MARSHALLING_ERROR),
         }
+    }
+}
+
+/// The function of Apache's client that sends such a request; programs look for it in the log.
+fn function(op: Op) -> &'static str {
+    match op {
+        Op::CREATE | Op::CREATE_CONTAINER => "zoo_acreate",
+        Op::CREATE2 => "zoo_acreate2",
+        Op::CREATE_TTL => "zoo_acreate_ttl",
+        Op::DELETE => "zoo_adelete",
+        Op::EXISTS => "zoo_awexists",
+        Op::GET_DATA => "zoo_awget",
+        Op::SET_DATA => "zoo_aset",
+        Op::GET_CHILDREN => "zoo_awget_children_",
+        Op::GET_CHILDREN2 => "zoo_awget_children2_",
+        Op::GET_ACL => "zoo_aget_acl",
+        Op::SET_ACL => "zoo_aset_acl",
+        Op::SYNC => "zoo_async",
+        Op::MULTI => "zoo_amulti",
+        Op::RECONFIG => "zoo_areconfig",
+        _ => "aremove_watches",
     }
 }
 

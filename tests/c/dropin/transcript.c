@@ -357,6 +357,23 @@ static void chrooted(const char *server) {
     say("root: %d", zoo_delete(zh, "/c", -1));
 }
 
+static void connected(const char *server) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+
+    say("server: %d", strcmp(zoo_get_current_server(zh), server));
+    memset(&address, 0, sizeof address);
+    say("connected: %d",
+        zookeeper_get_connected_host(zh, (struct sockaddr *)&address, &length) != NULL);
+    say("family %d length %d", address.ss_family, (int)length);
+}
+
+static void refused(const char *what, const char *host) {
+    errno = 0;
+    zh = zookeeper_init(host, watcher, 10000, NULL, NULL, 0);
+    say("%s: %d errno %d", what, zh == NULL, errno);
+}
+
 static void clean(const char *path) {
     struct String_vector strings;
     char below[256];
@@ -374,18 +391,17 @@ static void clean(const char *path) {
 int main(int argc, char **argv) {
     if (argc < 2) return 2;
     zoo_set_debug_level((ZooLogLevel)0);
-    errno = 0;
-    say("bad hosts: %d %d", zookeeper_init("nothing", watcher, 10000, NULL, NULL, 0) == NULL, errno);
-    errno = 0;
-    say("no hosts: %d %d", zookeeper_init("", watcher, 10000, NULL, NULL, 0) == NULL, errno);
-    errno = 0;
-    say("bad chroot: %d %d", zookeeper_init("127.0.0.1:1/x/", watcher, 9, NULL, NULL, 0) == NULL,
-        errno);
+    refused("bad hosts", "nothing");
+    refused("no hosts", "");
+    refused("bad port", "127.0.0.1:x");
+    refused("bad chroot", "127.0.0.1:1/x/");
+    refused("unknown", "no-such-name.invalid:1");
     zh = zookeeper_init(argv[1], watcher, 10000, NULL, (void *)"default", 0);
     say("handle: %d", zh != NULL);
     await(1);
     say("state %d timeout %d context %s id %d unrecoverable %d", zoo_state(zh), zoo_recv_timeout(zh),
         (const char *)zoo_get_context(zh), zoo_client_id(zh)->client_id != 0, is_unrecoverable(zh));
+    connected(argv[1]);
     clean("/t"), clean("/a"), clean("/w"), clean("/m"), clean("/c");
     creations();
     reads();
