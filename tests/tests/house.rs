@@ -262,6 +262,11 @@ fn unsafe_stands_in_its_rooms_and_says_why() {
             if !UNSAFE_ROOMS.iter().any(|room| path.starts_with(room)) {
                 faults.push(format!("{path}:{}: unsafe outside its rooms", at + 1));
             }
+            // A declaration does nothing yet: what is asked of the caller stands in its words, for
+            // the C API in the header. The blocks inside say why they hold.
+            if line.contains("unsafe extern \"C\" fn") || line.contains("#[unsafe(no_mangle)]") {
+                continue;
+            }
             let above = lines[..at].iter().rev().take_while(|l| {
                 let l = l.trim_start();
                 l.starts_with("//") || l.starts_with("#[")

@@ -158,7 +158,7 @@ fn a_leader_is_followed_by_the_next_candidate() {
 fn items_leave_a_queue_in_order_and_once() {
     let Some(server) = fixture::server() else { return };
     let client = connect(&server);
-    let queue = Queue::new(&client, "/work/queue");
+    let queue = Queue::new(&client, "/jobs/queue");
     assert!(queue.take(NOW).unwrap().is_none() && queue.is_empty().unwrap());
     for number in 0..50u8 {
         queue.put(&[number]).unwrap();
@@ -173,7 +173,7 @@ fn items_leave_a_queue_in_order_and_once() {
             let (server, send) = (&server, send.clone());
             scope.spawn(move || {
                 let client = connect(server);
-                let queue = Queue::new(&client, "/work/queue");
+                let queue = Queue::new(&client, "/jobs/queue");
                 while let Some(item) = queue.take(NOW).unwrap() {
                     send.send(item).unwrap();
                 }

@@ -8,13 +8,16 @@ use zk_wire::Zxid;
 
 use crate::config::Config;
 
+/// Bytes above which large txns go although they are few: 500 of a megabyte are not worth the memory.
+/// Who lacks them is sent the log on disk.
+const FEW_BYTES_MAX: usize = 64 << 20;
 /// Bytes that are kept at most while somebody waits for what stands above a pin.
 const PINNED_BYTES_MAX: usize = 256 << 20;
 
 /// A window over the newest applied txns, without gaps inside an epoch.
 #[derive(Debug)]
 pub struct History {
-    /// Txns that are kept at least, however large they are.
+    /// Txns that are kept at least, as far as [`FEW_BYTES_MAX`] allows.
     txns_min: usize,
     /// Bytes above which older ones go.
     bytes_max: usize,
@@ -56,7 +59,13 @@ impl History {
         let bytes = self.bytes.len() - self.head;
         let oldest = self.entries.front().map(|(zxid, _)| *zxid);
         let wanted = self.pinned.is_some_and(|pin| oldest.is_some_and(|oldest| oldest > pin));
-        bytes > if wanted { PINNED_BYTES_MAX } else { self.bytes_max }
+        let few = self.entries.len() <= self.txns_min;
+        bytes
+            > match (wanted, few) {
+                (true, _) => PINNED_BYTES_MAX,
+                (false, true) => FEW_BYTES_MAX,
+                (false, false) => self.bytes_max,
+            }
     }
 
     /// Forgets everything; the window begins behind this txn.
@@ -88,7 +97,7 @@ impl History {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(txn);
         self.entries.push_back((zxid, start..self.bytes.len()));
-        while self.entries.len() > self.txns_min && self.is_too_long() {
+        while self.entries.len() > 1 && self.is_too_long() {
             self.drop_oldest();
         }
         if self.head > self.bytes_max / 4 && self.head * 4 > self.bytes.len() {
@@ -97,6 +106,9 @@ impl History {
                 *range = range.start - self.head..range.end - self.head;
             }
             self.head = 0;
+            if self.bytes.len() < self.bytes.capacity() / 3 {
+                self.bytes.shrink_to(2 * self.bytes.len());
+            }
         }
     }
 
@@ -215,7 +227,29 @@ mod tests {
         assert!(history.entries.len() * 400_000 <= PINNED_BYTES_MAX);
         history.pin(None);
         history.push(Zxid::new(1, 1400), &txn);
-        assert_eq!(history.entries.len(), TXNS_MIN);
+        assert_eq!(history.entries.len(), FEW_BYTES_MAX / 400_000);
+    }
+
+    /// Goal: large txns do not stay because they are few, nor the memory that they took.
+    #[test]
+    fn few_large_txns_are_bounded_in_bytes() {
+        let mut history = behind(Zxid::new(1, 0));
+        let (large, small) = (vec![7u8; 1_000_000], [7u8; 100]);
+        for counter in 1..400 {
+            history.push(Zxid::new(1, counter), &large);
+            let kept: usize = history.after(history.before()).map(|(_, txn)| txn.len()).sum();
+            assert!(kept <= FEW_BYTES_MAX && history.bytes.capacity() <= 3 * FEW_BYTES_MAX);
+        }
+        assert_eq!(history.entries.len(), FEW_BYTES_MAX / 1_000_000);
+        for counter in 400..400 + 2 * TXNS_MIN as u32 {
+            history.push(Zxid::new(1, counter), &small);
+        }
+        assert!(history.bytes.capacity() <= 3 * BYTES_MAX, "{}", history.bytes.capacity());
+        assert!(history.entries.len() >= TXNS_MIN);
+        // One that is above the bound by itself stays until the next one comes.
+        let next = Zxid(history.last().0 + 1);
+        history.push(next, &vec![7u8; FEW_BYTES_MAX + 1]);
+        assert_eq!(history.zxids().collect::<Vec<_>>(), [next]);
     }
 
     #[test]

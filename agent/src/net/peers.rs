@@ -77,7 +77,7 @@ pub struct Peers {
     next_accepted: u64,
     /// Somebody was refused because there are too many; said once.
     full: bool,
-    resolver: Resolver<PeerId>,
+    resolver: Resolver<Wants>,
     connect_ms: i64,
     keepalive: bool,
     told: VecDeque<Told>,
@@ -131,13 +131,30 @@ fn bind_one(port: Port, name: &(String, u16), settings: &PeerSettings) -> Result
     }
 }
 
-/// The address to bind: the first one of the name, an IPv4 one when there are both.
+/// The address to bind. Waits for the system's resolver: at the start there is nobody else to wait.
 fn address_of(name: &(String, u16), everywhere: bool) -> Option<SocketAddr> {
-    if everywhere {
-        return Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), name.1));
+    match everywhere {
+        true => Some(all_addresses(name.1)),
+        false => preferred(&resolver::look_up(std::slice::from_ref(name))),
     }
-    let all = resolver::look_up(std::slice::from_ref(name));
+}
+
+fn all_addresses(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
+}
+
+/// The first address of a name, an IPv4 one when there are both.
+fn preferred(all: &[SocketAddr]) -> Option<SocketAddr> {
     all.iter().find(|address| address.is_ipv4()).or(all.first()).copied()
+}
+
+/// For whom a name is looked up.
+#[derive(Debug)]
+enum Wants {
+    /// A server is dialed.
+    Peer(PeerId),
+    /// This server is to listen there.
+    Place(Port, (String, u16)),
 }
 
 /// Tokens and numbers are the same but for where the highest bit stands.
@@ -289,8 +306,13 @@ impl Peers {
     /// Begins a turn: takes in who has connected and what was looked up, and ends what took too
     /// long.
     pub fn begin_turn(&mut self, now_ms: i64) {
-        while let Some((peer, addresses)) = self.resolver.next_found() {
-            self.on_resolved(peer, addresses);
+        while let Some((wants, addresses)) = self.resolver.next_found() {
+            match wants {
+                Wants::Peer(peer) => self.on_resolved(peer, addresses),
+                Wants::Place(port, place) => {
+                    self.on_place_found(port, place, &addresses, now_ms);
+                }
+            }
         }
         self.bind_moved(now_ms);
         for at in 0..self.listeners.len() {

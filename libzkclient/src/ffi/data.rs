@@ -382,8 +382,9 @@ unsafe fn add_auth(
     let how = unsafe { sized("call", how, zkc_call_t::blank()) }?;
     let owned = Owned::of(&how);
     // SAFETY: as promised by the caller.
-    let (scheme, auth) =
-        unsafe { (text("scheme", scheme)?, bytes("auth", auth, length)?.unwrap_or_default()) };
+    let scheme = unsafe { text("scheme", scheme) }?;
+    // SAFETY: as promised by the caller.
+    let auth = unsafe { bytes("auth", auth, length) }?.unwrap_or_default();
     if how.watcher.is_some() {
         return Err(Error::argument("call.watcher", "this call leaves no watch"));
     }

@@ -34,6 +34,13 @@ pub enum Change {
     Check(String, i32),
 }
 
+impl Change {
+    /// Whether it makes an ephemeral.
+    pub fn is_ephemeral(&self) -> bool {
+        matches!(self, Change::Create(_, _, _, 1 | 3, _))
+    }
+}
+
 /// What a change is answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {

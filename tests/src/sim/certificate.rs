@@ -3,6 +3,9 @@
 //! The history of a run is what its clients recorded, and the txns that were served, with the bytes
 //! that stand in the logs. `history::check` does the rest.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use zk_core::LocalSessions;
 use zk_core::txn::{Body, Txn};
 use zk_wire::{Code, Op, Zxid};
 
@@ -10,12 +13,43 @@ use super::World;
 use super::invariants::{Held, broken};
 use crate::history::record::{Calls, Found};
 use crate::history::search::search;
-use crate::history::{Committed, Event, History, Kind, Promises, Summary, check, replay};
+use crate::history::{
+    Committed, Event, History, Kind, Promises, Reply, Request, Summary, check, replay,
+};
 
 /// One run of so many is held against the search as well, which believes no zxid.
 const SEARCHED_ONE_IN: u64 = 8;
 /// Steps of the search for each znode.
 const SEARCH_STEPS_MAX: usize = 20_000;
+
+/// A session that only its server knows has no txn of its own, at its end as little as before. And the
+/// leader, which does not know it, says that it has expired, where the server knows better.
+fn leave_out_local(history: &mut History) {
+    let begins = history.txns.iter().filter(|txn| matches!(txn.kind, Kind::Begin));
+    let shared: BTreeSet<i64> = begins.map(|txn| txn.session).collect();
+    let mut closes = BTreeSet::new();
+    history.entries.retain(|entry| match &entry.event {
+        Event::Invoke { call, session, request: Request::Close, .. } => {
+            shared.contains(session) || !closes.insert(*call)
+        }
+        Event::Return { call, .. } => !closes.contains(call),
+        _ => true,
+    });
+    let codes = [Code::EPHEMERAL_ON_LOCAL_SESSION, Code::SESSION_EXPIRED];
+    for entry in &mut history.entries {
+        if let Event::Return { reply, .. } = &mut entry.event
+            && let Reply::Failed(code) | Reply::MultiFailed(_, code) = reply
+            && codes.contains(code)
+        {
+            *reply = Reply::Failed(Code::SESSION_EXPIRED);
+        }
+    }
+    for txn in &mut history.txns {
+        if txn.kind == Kind::Refused(Code::EPHEMERAL_ON_LOCAL_SESSION) {
+            txn.kind = Kind::Refused(Code::SESSION_EXPIRED);
+        }
+    }
+}
 
 impl World {
     /// The committed txns, as the checker wants them.
@@ -58,6 +92,35 @@ impl World {
         below.checked_sub(1).map_or(0, |at| self.monitor.chain[at].0)
     }
 
+    /// Who only reads shows all of its log behind a start, as Apache's servers do; the end of that may
+    /// never have been committed. There is no such state to hold these sessions against.
+    fn leave_out_phantoms(&self, history: &mut History) {
+        let mut sessions = BTreeMap::new();
+        let mut phantoms: BTreeSet<i64> = BTreeSet::new();
+        let chain = &self.monitor.chain;
+        let missing = |zxid: i64| zxid > 0 && chain.binary_search(&Zxid(zxid)).is_err();
+        for entry in &history.entries {
+            match &entry.event {
+                Event::Invoke { call, session, .. } => drop(sessions.insert(*call, *session)),
+                Event::Return { call, zxid, .. } if missing(*zxid) => {
+                    phantoms.extend(self.record.limited.get(&sessions[call]));
+                }
+                _ => {}
+            }
+        }
+        history.entries.retain(|entry| {
+            let session = match &entry.event {
+                Event::Return { call, .. } => sessions[call],
+                Event::Attached { session, .. }
+                | Event::Detached { session }
+                | Event::Expired { session }
+                | Event::Invoke { session, .. }
+                | Event::Watch { session, .. } => *session,
+            };
+            !phantoms.contains(&session)
+        });
+    }
+
     /// The history of the run.
     pub fn history(&self) -> History {
         let mut entries = self.record.entries.clone();
@@ -66,7 +129,12 @@ impl World {
                 *zxid = self.settled(*zxid);
             }
         }
-        History { entries, txns: self.committed() }
+        let mut history = History { entries, txns: self.committed() };
+        self.leave_out_phantoms(&mut history);
+        if self.plan.read_only || self.plan.local_sessions != LocalSessions::Off {
+            leave_out_local(&mut history);
+        }
+        history
     }
 
     /// 26: what clients were told fits what was committed.

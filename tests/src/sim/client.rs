@@ -12,7 +12,7 @@ use zk_wire::{Code, Op, frame};
 
 use super::asks;
 use super::mirror::Mirror;
-use crate::drive::model::Answer;
+use crate::drive::model::{Answer, Change};
 use crate::history::record::Touch;
 use crate::history::{Entry, Event, Reply, Request};
 use crate::rng::Rng;
@@ -22,6 +22,8 @@ use crate::rng::Rng;
 pub struct Recorder {
     /// The events so far.
     pub entries: Vec<Entry>,
+    /// Sessions that a server gave which only reads.
+    pub limited: BTreeSet<i64>,
     /// The present, in ms.
     pub now_ms: i64,
     calls: u64,
@@ -96,6 +98,14 @@ pub struct Client {
     /// What it keeps by persistent watches, if it is one of those.
     pub mirror: Option<Mirror>,
     habit: Habit,
+    /// It is content with a server that only reads.
+    pub reads_only: bool,
+    /// New sessions are known to their server only.
+    pub locally: bool,
+    /// Its session is the ensemble's, as far as it was shown.
+    shared: bool,
+    /// Its server only reads.
+    pub limited: bool,
     sent_ms: i64,
     /// Requests that were answered.
     pub answered: u64,
@@ -135,6 +145,10 @@ impl Client {
             known: BTreeMap::new(),
             mirror: (habit == Habit::Mirrors).then(Mirror::default),
             habit,
+            reads_only: false,
+            locally: false,
+            shared: false,
+            limited: false,
             sent_ms: 0,
             answered: 0,
             expired: 0,
@@ -163,7 +177,7 @@ impl Client {
             timeout_ms: self.wanted_ms,
             session_id: self.session,
             password: Some(&password[..]),
-            read_only: Some(false),
+            read_only: Some(self.reads_only),
         };
         let mut out = Vec::new();
         request.encode(&mut out);
@@ -270,6 +284,7 @@ impl Client {
     /// The session is over, whoever ended it.
     fn lost(&mut self) {
         self.session = 0;
+        self.shared = false;
         self.last_zxid = 0;
         self.xid = 0;
         self.timeout_ms = self.wanted_ms;
@@ -329,13 +344,24 @@ impl Client {
                 return Err("a new session is refused by an answer".to_owned());
             }
             self.expired += 1;
-            record.add(Event::Expired { session: self.session });
+            // Another server knows nothing of a session that was this one's.
+            if self.shared {
+                record.add(Event::Expired { session: self.session });
+            }
             self.lost();
             return Ok(Taken::Close);
         }
         if self.session != 0 && response.session_id != self.session {
             let (asked, given) = (self.session, response.session_id);
             return Err(format!("session {asked:#x} was answered as {given:#x}"));
+        }
+        self.limited = response.read_only == Some(true);
+        if self.limited && !self.reads_only {
+            return Err("it is served by who only reads, and did not ask for that".to_owned());
+        }
+        self.shared |= !self.locally && !self.limited;
+        if self.limited {
+            record.limited.insert(response.session_id);
         }
         self.moved += u64::from(self.session != 0);
         self.session = response.session_id;
@@ -391,6 +417,10 @@ impl Client {
         self.patience_ms = record.now_ms + i64::from(self.timeout_ms) * 2 / 3;
         let reply = asks::decode(&asked.request, header, reader);
         let reply = reply.map_err(|error| format!("{:?}: {error}", asked.request))?;
+        let reads = asked.request.read_path().is_some() || matches!(asked.request, Request::Close);
+        if self.limited && !reads && reply != Reply::Failed(Code::NOT_READ_ONLY) {
+            return Err(format!("{:?} is answered {reply:?} by who only reads", asked.request));
+        }
         if header.zxid.0 > 0 {
             self.last_zxid = self.last_zxid.max(header.zxid.0);
         }
@@ -406,6 +436,12 @@ impl Client {
 
     /// Keeps what helps to ask well, and the watches that were left.
     fn learn(&mut self, request: &Request, reply: &Reply) {
+        // A session that has an ephemeral is the ensemble's.
+        self.shared |= match (request, reply) {
+            (Request::Change(change), Reply::Changed(_)) => change.is_ephemeral(),
+            (Request::Multi(changes), Reply::Multi(_)) => changes.iter().any(Change::is_ephemeral),
+            _ => false,
+        };
         let missing = *reply == Reply::Failed(Code::NO_NODE);
         if let Some((path, true)) = request.read_path() {
             let left = match (request, reply) {

@@ -223,7 +223,7 @@ impl World {
                 }
                 let breaks = self.plan.faults.contains(&Fault::CrashInSnap)
                     && self.now_ms < self.faults_end_ms;
-                if breaks && self.monitor.sends_database(&other) && self.rng.one_in(8) {
+                if breaks && self.monitor.sends_database(&other) && self.rng.one_in(5) {
                     self.tally.count(Fault::CrashInSnap.name());
                     self.servers[server].dies_behind = Some(self.rng.below(3));
                 }

@@ -25,7 +25,7 @@ pub mod trial;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zk_core::config::EmptyDisk;
-use zk_core::{Config, Effects, EnsembleConfig, Member, Members, Now, Replica};
+use zk_core::{Config, Effects, EnsembleConfig, LocalSessions, Member, Members, Now, Replica};
 
 use crate::rng::Rng;
 use client::{Client, Habit, Recorder};
@@ -172,6 +172,8 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
         snapshot_txns: plan.snapshot_txns,
         container_check_ms: 7_000,
         container_never_used_ms: 9_000,
+        local_sessions: plan.local_sessions,
+        read_only_after_ms: plan.read_only.then_some(2_000),
         reconfig_enabled: plan.reconfigs,
         // Nobody but an administrator may change a configuration otherwise.
         skip_acl: plan.reconfigs,
@@ -201,7 +203,10 @@ impl World {
                 _ if number > 0 && number <= plan.readers => Habit::Reads,
                 _ => Habit::All,
             };
-            Client::new(number, plan.timeout_ms, habit)
+            let mut client = Client::new(number, plan.timeout_ms, habit);
+            client.reads_only = plan.read_only && number % 2 == 1;
+            client.locally = plan.local_sessions != LocalSessions::Off;
+            client
         });
         let server = |number| Server {
             config: config(&plan, number, seed),

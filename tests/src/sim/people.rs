@@ -1,6 +1,7 @@
 //! Clients in the world: who is connected where, and what they do next.
 
-use zk_core::{ConnId, Event, PeerId};
+use zk_core::replica::Standing;
+use zk_core::{ConnId, Event, PeerId, Replica};
 
 use super::World;
 use super::client::{Phase, Taken};
@@ -35,11 +36,24 @@ impl World {
         match self.hold(taken) {
             Taken::Fine => {}
             Taken::Say => {
+                self.count_session(client, to.server);
                 for frame in self.clients[client].greet() {
                     self.say(client, frame);
                 }
             }
             Taken::Close => self.disconnect(client),
+        }
+    }
+
+    /// Sessions that not everybody knows were simulated, too.
+    fn count_session(&mut self, client: usize, server: usize) {
+        let (client, replica) = (&self.clients[client], &self.servers[server].replica);
+        let known = replica.as_ref().is_none_or(|replica| replica.knows_session(client.session));
+        match client.limited {
+            true => self.tally.count("read-only session"),
+            false if !known => self.tally.count("local session"),
+            false if client.locally => self.tally.count("upgraded session comes back"),
+            false => {}
         }
     }
 
@@ -79,7 +93,10 @@ impl World {
         let apart = self.apart.contains(&(number, server));
         let state = &mut self.servers[server];
         let pauses = state.paused_until_ms > self.now_ms;
-        if apart || state.replica.is_none() || !state.serving || pauses {
+        let reads = |replica: &Replica| replica.standing() == Standing::ReadOnly;
+        // Who wants to write is refused by a server that only reads.
+        let serves = state.serving || state.replica.as_ref().is_some_and(reads);
+        if apart || pauses || !serves {
             return;
         }
         state.next_conn += 1;

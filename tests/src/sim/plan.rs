@@ -1,6 +1,8 @@
 //! What a run is made of. Each seed draws its own ensemble, workload and subset of faults: a fault
 //! that never stops hides those that need a quiet moment.
 
+use zk_core::LocalSessions;
+
 use crate::rng::Rng;
 
 /// A kind of fault.
@@ -157,6 +159,10 @@ pub struct Plan {
     pub snapshot_txns: u32,
     /// A member may lose its disk; then empty disks ask before they vote.
     pub wipes: bool,
+    /// What new sessions are.
+    pub local_sessions: LocalSessions,
+    /// Who looks for a leader serves reads, and every other client is content with that.
+    pub read_only: bool,
 }
 
 impl Plan {
@@ -191,6 +197,12 @@ impl Plan {
             late_one_in: *rng.pick(&[3, 20, 20, 200]),
             snapshot_txns: *rng.pick(&[20, 60, 200]),
             wipes: rng.one_in(2),
+            local_sessions: match rng.below(8) {
+                0 => LocalSessions::On,
+                1 | 2 => LocalSessions::Upgraded,
+                _ => LocalSessions::Off,
+            },
+            read_only: rng.one_in(3),
         }
     }
 
@@ -221,6 +233,8 @@ impl Plan {
             late_one_in: 1_000,
             snapshot_txns: 1_000,
             wipes: false,
+            local_sessions: LocalSessions::Off,
+            read_only: false,
         }
     }
 }

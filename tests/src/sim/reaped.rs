@@ -58,12 +58,10 @@ impl Doom {
                     }
                 }
             }
-            Body::Multi(list) => {
-                // One that fails is done in no part.
-                if !list.iter().any(|(_, body)| matches!(body, Body::Error(_))) {
-                    for (op, body) in list {
-                        self.take(*op, body, time_ms)?;
-                    }
+            // One that fails is done in no part.
+            Body::Multi(list) if !list.iter().any(|(_, body)| matches!(body, Body::Error(_))) => {
+                for (op, body) in list {
+                    self.take(*op, body, time_ms)?;
                 }
             }
             _ => {}

@@ -308,6 +308,9 @@ impl Replica {
         effects: &mut Effects,
     ) {
         let zxid = header.zxid;
+        if self.opens_locally() {
+            self.locals.note_end(header.session);
+        }
         if bugs::on(Bug::Zk2355) && self.forwards() {
             return;
         }

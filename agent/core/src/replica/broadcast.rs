@@ -237,7 +237,7 @@ impl Replica {
             None => self.pending.opens_session(session),
         };
         if alive {
-            let slot = self.sessions.add(session, timeout_ms);
+            let slot = self.sessions.renew(session, timeout_ms);
             self.sessions.touch(slot, session, timeout_ms);
             let found = self.sessions.find_mut(session).expect("it is alive");
             found.learner = Some(peer);

@@ -98,7 +98,7 @@ impl Replica {
             self.answer_connect(now, id, 0, 0, effects);
             return self.close(id, effects);
         }
-        let slot = self.sessions.add(session_id, timeout_ms);
+        let slot = self.sessions.renew(session_id, timeout_ms);
         let session = self.sessions.find_mut(session_id).expect("it is alive");
         session.owner = Some(id);
         session.learner = None;
@@ -126,7 +126,7 @@ impl Replica {
         let conn = self.conn(id).expect("the caller has it");
         conn.session = session;
         let timeout_ms = conn.timeout_ms;
-        let slot = self.sessions.add(session, timeout_ms);
+        let slot = self.sessions.renew(session, timeout_ms);
         self.sessions.touch(slot, session, timeout_ms);
         self.opened(now, id, slot, effects);
     }

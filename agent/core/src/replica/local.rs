@@ -188,11 +188,13 @@ impl Replica {
     }
 
     /// Whether a leader lets a session write that it does not know: it may be known to another
-    /// server only. This server's own ids it would know; the comparison is Apache's, by which no
-    /// session seems to be of a server above 127.
+    /// server only. What has ended it knows, and this server's own ids it would know; the comparison
+    /// is Apache's, by which no session seems to be of a server above 127.
     pub(super) fn tolerates(&self, session: i64) -> bool {
         match &self.ensemble {
-            Some(us) if self.config.local_sessions != LocalSessions::Off => session >> 56 != us.me,
+            Some(us) if self.config.local_sessions != LocalSessions::Off => {
+                session >> 56 != us.me && !self.locals.has_ended(session)
+            }
             _ => false,
         }
     }

@@ -4,11 +4,14 @@
 //! A local session that wants an ephemeral becomes one of the ensemble's. From the request for that
 //! until its createSession is applied it is in neither table, and its connection stands here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::ids::ConnId;
 use crate::session::SessionTable;
 use crate::time::Now;
+
+/// Ended sessions that are kept in mind; what they ask for can come late only while the leader stays.
+const ENDED_MAX: usize = 4096;
 
 /// The local sessions of a server.
 #[derive(Debug)]
@@ -17,13 +20,15 @@ pub struct LocalSessions {
     pub table: SessionTable,
     /// Those whose createSession is under way, with the connection and its serial.
     upgrading: BTreeMap<i64, (ConnId, u64)>,
+    /// Sessions of the ensemble that ended lately, and the same, oldest first.
+    ended: (BTreeSet<i64>, VecDeque<i64>),
 }
 
 impl LocalSessions {
     /// None. `tick_ms`: the width of a bucket in which they expire.
     pub fn new(tick_ms: i32, now: Now) -> LocalSessions {
         let table = SessionTable::new(tick_ms, 0, now);
-        LocalSessions { table, upgrading: BTreeMap::new() }
+        LocalSessions { table, upgrading: BTreeMap::new(), ended: Default::default() }
     }
 
     /// Whether a session is local, or is about to stop being that.
@@ -56,6 +61,23 @@ impl LocalSessions {
         self.upgrading.remove(&session)
     }
 
+    /// A session of the ensemble has ended. A write of its that comes late is none of a local session.
+    pub fn note_end(&mut self, session: i64) {
+        let (set, order) = &mut self.ended;
+        if set.insert(session) {
+            order.push_back(session);
+        }
+        if order.len() > ENDED_MAX {
+            let oldest = order.pop_front().expect("it is not empty");
+            set.remove(&oldest);
+        }
+    }
+
+    /// Whether a session of the ensemble of that id has ended lately.
+    pub fn has_ended(&self, session: i64) -> bool {
+        self.ended.0.contains(&session)
+    }
+
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.table.replace(BTreeMap::new());
@@ -66,6 +88,15 @@ impl LocalSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_latest_ends_are_kept_in_mind() {
+        let mut locals = LocalSessions::new(100, Now::default());
+        for session in (0..ENDED_MAX as i64 + 2).chain([7]) {
+            locals.note_end(session);
+        }
+        assert_eq!([0, 1, 2, 7].map(|id| locals.has_ended(id)), [false, false, true, true]);
+    }
 
     #[test]
     fn a_session_on_its_way_up_is_known_until_it_has_arrived() {

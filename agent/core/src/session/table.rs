@@ -35,6 +35,8 @@ pub struct Session {
     /// Learners that asked whether it is alive while it was closing. It is told when that is
     /// committed: a leader that was deposed commits nothing.
     pub asked: Vec<PeerId>,
+    /// Its createSession is under way and not applied here: it may come to nothing.
+    early: bool,
     queued_ms: i64,
     touched: bool,
     live: bool,
@@ -87,9 +89,10 @@ impl SessionTable {
         self.by_id.is_empty()
     }
 
-    /// Ids and timeouts in ms, ascending.
+    /// Ids and timeouts in ms, ascending, of those that stand in txns that are applied.
     pub fn iter(&self) -> impl Iterator<Item = (i64, i32)> + '_ {
-        self.by_id.iter().map(|(id, slot)| (*id, self.slots[*slot as usize].timeout_ms))
+        let all = self.by_id.iter().map(|(id, slot)| (*id, &self.slots[*slot as usize]));
+        all.filter(|(_, session)| !session.early).map(|(id, session)| (id, session.timeout_ms))
     }
 
     /// Moves the clock on.
@@ -125,6 +128,7 @@ impl SessionTable {
         let deadline_ms = self.due(timeout_ms);
         if let Some(slot) = self.by_id.get(&id).copied() {
             self.slots[slot as usize].timeout_ms = timeout_ms;
+            self.slots[slot as usize].early = false;
             self.set_deadline(slot, deadline_ms);
             return slot;
         }
@@ -137,6 +141,7 @@ impl SessionTable {
             touched: false,
             closing: false,
             asked: Vec::new(),
+            early: false,
             queued_ms: deadline_ms,
             live: true,
         };
@@ -152,6 +157,15 @@ impl SessionTable {
         };
         self.by_id.insert(id, slot);
         self.buckets.entry(deadline_ms).or_default().push((slot, id));
+        slot
+    }
+
+    /// A client comes back to a session. Its createSession may be under way still: until that is
+    /// applied the session is in no snapshot, and it goes with the role in which this was heard.
+    pub fn renew(&mut self, id: i64, timeout_ms: i32) -> u32 {
+        let early = self.find(id).is_none_or(|session| session.early);
+        let slot = self.add(id, timeout_ms);
+        self.slots[slot as usize].early = early;
         slot
     }
 
@@ -232,6 +246,10 @@ impl SessionTable {
     /// Nobody's connection is here, nor any leader.
     pub fn disown(&mut self) {
         self.touches = None;
+        let slots = self.slots.iter().filter(|session| session.live && session.early);
+        for id in slots.map(|session| session.id).collect::<Vec<_>>() {
+            self.remove(id);
+        }
         for session in &mut self.slots {
             session.owner = None;
             session.learner = None;
@@ -344,6 +362,21 @@ mod tests {
         table.advance(at(20));
         table.advance(at(1_000_000));
         assert!(table.expired().is_empty());
+    }
+
+    #[test]
+    fn a_session_counts_once_its_txn_is_applied() {
+        let mut table = SessionTable::new(100, 1, at(0));
+        table.renew(7, 250);
+        table.renew(7, 250);
+        assert!(table.find(7).is_some() && table.iter().next().is_none());
+        table.disown();
+        assert!(table.find(7).is_none(), "nobody has made it");
+        table.renew(7, 250);
+        table.add(7, 250);
+        table.renew(7, 300);
+        table.disown();
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(7, 300)]);
     }
 
     #[test]

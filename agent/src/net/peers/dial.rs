@@ -12,7 +12,7 @@ use mio::net::TcpStream;
 use zk_core::{PeerId, Port};
 
 use super::link::{Link, Phase};
-use super::{Peers, Told, token_of};
+use super::{Peers, Told, Wants, token_of};
 use crate::net::resolver;
 
 /// Addresses that are tried at the same time; the others when one of these has failed.
@@ -50,7 +50,7 @@ impl Peers {
             if let Some(addresses) = resolver::literals(std::slice::from_ref(&name)) {
                 dialing.add(addresses);
             } else {
-                match self.resolver.ask(peer, vec![name]) {
+                match self.resolver.ask(Wants::Peer(peer), vec![name]) {
                     Ok(()) => dialing.lookups += 1,
                     Err(e) => log::error!("peers: resolver_failed error={e}"),
                 }

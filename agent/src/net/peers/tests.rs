@@ -344,3 +344,25 @@ fn a_taken_port_is_told_with_what_to_do() {
     assert!(error.starts_with(&wanted), "{error}");
     assert!(error.contains("after 1 attempts") && error.contains("in use"), "{error}");
 }
+
+/// Goal: a port that moves to a name is looked up on a thread, and is there once that is known; one
+/// whose name is nowhere is tried again and keeps nobody waiting, and a later wish takes its place.
+#[test]
+fn a_port_that_moves_waits_for_its_name_alone() {
+    let mut here = Side::new(10_000);
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listens = |side: &Side, port: u16| side.peers.addresses().any(|(_, a)| a.port() == port);
+    let (election, quorum) = (free(), free());
+    let places = |host: &str, port| vec![(host.to_owned(), port)];
+    here.peers.listen_at(&places("no.such.host.invalid", election), &places("localhost", quorum));
+    let began = Instant::now();
+    here.turn();
+    assert!(began.elapsed() < Duration::from_secs(1), "the loop waits for the resolver");
+    assert!(!listens(&here, quorum), "it is bound without a look at the name");
+    here.until("listening at the name", |side| listens(side, quorum));
+    here.peers.listen_at(&places("localhost", election), &places("127.0.0.1", quorum));
+    here.until("listening at the other", |side| listens(side, election) && listens(side, quorum));
+    let mut there = Side::new(10_000);
+    let peer = there.dial(3, &places("127.0.0.1", quorum), Port::Quorum);
+    there.until("reaching the place", |side| side.saw(&Seen::Connected(peer)));
+}
