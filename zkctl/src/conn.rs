@@ -48,10 +48,64 @@ pub struct Event {
 /// A session.
 pub struct Conn {
     client: Client,
+    /// What comes of watches that have no feed of their own.
+    feed: Feed,
+    servers: String,
+}
+
+/// Where the events of some watches wait to be taken.
+pub struct Feed {
+    watcher: Watcher,
     events: Receiver<WatchEvent>,
     /// Since when there is no connection.
     away: Cell<Option<Instant>>,
-    servers: String,
+}
+
+impl Default for Feed {
+    fn default() -> Feed {
+        let (tell, events) = channel();
+        // Nobody listens to what comes when the command has ended.
+        let watcher = Watcher::new(move |event| drop(tell.send(event.clone())));
+        Feed { watcher, events, away: Cell::new(None) }
+    }
+}
+
+impl Feed {
+    /// The next event within `wait`; an error when the session is lost, or away for longer than the
+    /// server waits for it.
+    fn next(&self, wait: Duration, bearable: Duration) -> Result<Option<Event>> {
+        let until = Instant::now() + wait;
+        loop {
+            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(WatchEvent::Node { kind, path, zxid }) => {
+                    return Ok(Some(Event { kind, path, zxid }));
+                }
+                Ok(WatchEvent::Session(state)) => self.moved(state)?,
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::of("watching", "", &Error::Closing));
+                }
+            }
+        }
+        match self.away.get().is_some_and(|since| since.elapsed() >= bearable) {
+            true => Err(Failure::of("watching", "", &Error::SessionExpired)),
+            false => Ok(None),
+        }
+    }
+
+    fn moved(&self, state: State) -> Result<()> {
+        match state {
+            State::Connected | State::ReadOnly => self.away.set(None),
+            State::Expired => {
+                return Err(Failure::of("watching", "", &Error::SessionExpired));
+            }
+            State::AuthFailed => return Err(Failure::of("watching", "", &Error::AuthFailed)),
+            State::Closed => return Err(Failure::of("watching", "", &Error::Closing)),
+            _ if self.away.get().is_none() => self.away.set(Some(Instant::now())),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// An answer that is still to come.
@@ -120,13 +174,12 @@ impl Conn {
     pub fn open(target: &Target) -> Result<Conn> {
         let hosts = addresses(&target.servers)?;
         let wrong = |error: Error| Failure::of("servers", &target.servers, &error);
-        let (tell, events) = channel();
+        let feed = Feed::default();
         let settings = Settings {
             servers: target.servers.clone(),
             session_timeout_ms: target.session_timeout_ms,
             call_timeout_ms: target.call_timeout_ms,
-            // Nobody listens to what comes when the command has ended.
-            watcher: Some(Watcher::new(move |event| drop(tell.send(event.clone())))),
+            watcher: Some(feed.watcher.clone()),
             ..Settings::default()
         };
         let client = Client::open(settings).map_err(wrong)?;
@@ -155,7 +208,7 @@ impl Conn {
         for (scheme, proof) in &target.auth {
             client.auth(scheme, proof).map_err(|error| refused(scheme, &error))?;
         }
-        Ok(Conn { client, events, away: Cell::new(None), servers: target.servers.clone() })
+        Ok(Conn { client, feed, servers: target.servers.clone() })
     }
 
     /// The library's client, for its recipes.
@@ -346,41 +399,51 @@ impl Conn {
         done.map_err(|error| Failure::of("multi", "", &error))
     }
 
-    /// The next watch event within `wait`, if there is one; an error when the session is lost, or
-    /// away for so long that the server must have ended it.
+    /// The next event of watches without a feed of their own; see [`Conn::next_of`].
     pub fn next_event(&self, wait: Duration) -> Result<Option<Event>> {
-        let until = Instant::now() + wait;
-        loop {
-            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(WatchEvent::Node { kind, path, zxid }) => {
-                    return Ok(Some(Event { kind, path, zxid }));
-                }
-                Ok(WatchEvent::Session(state)) => self.moved(state)?,
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::of("watching", "", &Error::Closing));
-                }
-            }
-        }
-        let limit = Duration::from_millis(self.session_timeout_ms());
-        match self.away.get().is_some_and(|since| since.elapsed() >= limit) {
-            true => Err(Failure::of("watching", "", &Error::SessionExpired)),
-            false => Ok(None),
+        self.next_of(&self.feed, wait)
+    }
+
+    /// The next event of a feed within `wait`, if there is one; an error when the session is lost,
+    /// or away for so long that the server must have ended it.
+    pub fn next_of(&self, feed: &Feed, wait: Duration) -> Result<Option<Event>> {
+        feed.next(wait, Duration::from_millis(self.session_timeout_ms()))
+    }
+
+    /// Leaves a watch that stays, with a feed of its own.
+    pub fn follow(&self, path: &str, mode: AddWatchMode) -> Result<Feed> {
+        let feed = Feed::default();
+        let done = self.client.watch(checked(path)?, mode, feed.watcher.clone());
+        done.map_err(|error| Failure::of("watch", path, &error))?;
+        Ok(feed)
+    }
+
+    /// Removes it.
+    pub fn unfollow(&self, path: &str, mode: AddWatchMode, feed: &Feed) -> Result<()> {
+        let done = self.client.unwatch(path, mode, &feed.watcher);
+        done.map_err(|error| Failure::of("watch", path, &error))
+    }
+
+    /// Whether a znode exists; its next change comes to the feed.
+    pub fn exists_told(&self, path: &str, feed: &Feed) -> Result<bool> {
+        match self.client.exists_w(checked(path)?, feed.watcher.clone()) {
+            Ok(_) => Ok(true),
+            Err(Error::Server(Code::NO_NODE)) => Ok(false),
+            Err(error) => Err(Failure::of("stat", path, &error)),
         }
     }
 
-    fn moved(&self, state: State) -> Result<()> {
-        match state {
-            State::Connected | State::ReadOnly => self.away.set(None),
-            State::Expired => {
-                return Err(Failure::of("watching", "", &Error::SessionExpired));
-            }
-            State::AuthFailed => return Err(Failure::of("watching", "", &Error::AuthFailed)),
-            State::Closed => return Err(Failure::of("watching", "", &Error::Closing)),
-            _ if self.away.get().is_none() => self.away.set(Some(Instant::now())),
-            _ => {}
-        }
-        Ok(())
+    /// The data of a znode; its next change comes to the feed.
+    pub fn get_told(&self, path: &str, feed: &Feed) -> Result<Vec<u8>> {
+        let got = self.client.get_w(checked(path)?, feed.watcher.clone());
+        got.map(|(data, _)| data.unwrap_or_default())
+            .map_err(|error| Failure::of("get", path, &error))
+    }
+
+    /// The number of children; its next change comes to the feed.
+    pub fn children_told(&self, path: &str, feed: &Feed) -> Result<usize> {
+        let got = self.client.children_w(checked(path)?, feed.watcher.clone());
+        got.map(|names| names.len()).map_err(|error| Failure::of("ls", path, &error))
     }
 
     /// Ends the session: its ephemerals go. A server that is gone has ended it already.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use zk_wire::watch::event;
 use zkclient::calls::{AddWatchMode, WatcherType};
 
-use crate::conn::{Conn, Event};
+use crate::conn::{Conn, Event, Feed};
 use crate::context::Context;
 use crate::encoding::{put_data, short};
 use crate::failure::{Failure, Result, exit};
@@ -117,20 +117,17 @@ pub fn watch(ctx: &mut Context<'_>, args: &Watch) -> Result<()> {
     let path = ctx.path(&args.path)?;
     let conn = ctx.conn()?;
     let mode = if args.one { AddWatchMode::Persistent } else { AddWatchMode::PersistentRecursive };
-    conn.add_watch(&path, mode)?;
-    let followed = follow(ctx, &conn, args);
-    // In the shell the session goes on, and should not speak of this any more.
+    let feed = conn.follow(&path, mode)?;
+    let followed = follow(ctx, &conn, &feed, args);
+    // In the shell the session goes on. Servers before 3.9 cannot remove such a watch; nobody
+    // listens to it any more all the same.
     if ctx.place.is_some() {
-        let kind = match args.one {
-            true => WatcherType::Persistent,
-            false => WatcherType::PersistentRecursive,
-        };
-        conn.remove_watches(&path, kind)?;
+        let _ = conn.unfollow(&path, mode, &feed);
     }
     followed
 }
 
-fn follow(ctx: &mut Context<'_>, conn: &Conn, args: &Watch) -> Result<()> {
+fn follow(ctx: &mut Context<'_>, conn: &Conn, feed: &Feed, args: &Watch) -> Result<()> {
     let mut seen = 0;
     while args.count.is_none_or(|count| seen < count) {
         ctx.go_on()?;
@@ -144,7 +141,7 @@ fn follow(ctx: &mut Context<'_>, conn: &Conn, args: &Watch) -> Result<()> {
                 }
             };
         }
-        let Some(event) = conn.next_event(wait)? else { continue };
+        let Some(event) = conn.next_of(feed, wait)? else { continue };
         seen += 1;
         let has_data = matches!(event.kind, event::CREATED | event::DATA_CHANGED);
         let data = match args.data && has_data {
@@ -169,20 +166,18 @@ fn follow(ctx: &mut Context<'_>, conn: &Conn, args: &Watch) -> Result<()> {
 }
 
 impl Wait {
-    /// Whether it is as asked; leaves a watch that tells when to look again.
-    fn holds(&self, conn: &Conn, path: &str) -> Result<bool> {
+    /// Whether it is as asked; the feed tells when to look again.
+    fn holds(&self, conn: &Conn, path: &str, feed: &Feed) -> Result<bool> {
         let found = match (&self.data, self.children) {
-            (Some(text), _) => {
-                conn.get(path, true).map(|(data, _)| data.unwrap_or_default() == text.as_bytes())
-            }
-            (None, Some(least)) => conn.children(path, true).map(|(names, _)| names.len() >= least),
-            (None, None) => return Ok(conn.exists(path, true)?.is_some() != self.gone),
+            (Some(text), _) => conn.get_told(path, feed).map(|data| data == text.as_bytes()),
+            (None, Some(least)) => conn.children_told(path, feed).map(|count| count >= least),
+            (None, None) => return Ok(conn.exists_told(path, feed)? != self.gone),
         };
         match found {
             // The watch for its creation.
-            Err(failure) if failure.is_no_node() => match conn.exists(path, true)? {
-                Some(_) => self.holds(conn, path),
-                None => Ok(false),
+            Err(failure) if failure.is_no_node() => match conn.exists_told(path, feed)? {
+                true => self.holds(conn, path, feed),
+                false => Ok(false),
             },
             found => found,
         }
@@ -202,7 +197,8 @@ impl Wait {
 pub fn wait(ctx: &mut Context<'_>, args: &Wait) -> Result<()> {
     let path = ctx.path(&args.path)?;
     let conn = ctx.conn()?;
-    while !args.holds(&conn, &path)? {
+    let feed = Feed::default();
+    while !args.holds(&conn, &path, &feed)? {
         // Until something happens there; then it is looked at again.
         loop {
             ctx.go_on()?;
@@ -212,7 +208,7 @@ pub fn wait(ctx: &mut Context<'_>, args: &Wait) -> Result<()> {
                 let what = format!("wait {path}: {} after {ms} ms", args.wanted());
                 return Err(Failure::new(exit::TIMEOUT, what));
             }
-            if conn.next_event(wait)?.is_some() {
+            if conn.next_of(&feed, wait)?.is_some() {
                 break;
             }
         }

@@ -90,8 +90,11 @@ fn paths_are_completed_and_lines_remembered() {
     expect("deeper");
     expect("/completed> ");
     press("getAllC\t/\r");
+    // What was typed is shown again and again; only the answer says that it was done.
+    expect("\n5\r\n");
     expect("/completed> ");
     press("addauth digest ann:secret\r");
+    expect("ann:secret");
     expect("/completed> ");
     press("quit\r");
     let status = zk_tests::server::wait_exit(&mut child, crate::LIMIT).expect("it ends");

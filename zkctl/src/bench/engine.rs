@@ -249,7 +249,9 @@ impl Run<'_> {
                 continue;
             }
             let class = &mut self.outcome.classes[done.sent.class];
-            if (from_ns..to_ns).contains(&done.sent.intended_ns) {
+            // By the end of its waiting, not by its beginning: what was due before the measured time
+            // and is answered in it has waited in it.
+            if now_ns >= from_ns && done.sent.intended_ns < to_ns {
                 class.latency.saturating_record(now_ns - done.sent.intended_ns.min(now_ns));
             }
             if (from_ns..to_ns).contains(&now_ns) {
