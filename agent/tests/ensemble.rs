@@ -120,7 +120,7 @@ fn what_an_operator_should_know_is_said() {
     let place = Place::new("warned", Some("4"));
     let more = "server.4=d:2888:3888\npeerType=observer\nreconfigEnabled=true\ncnxTimeout=5\n\
                 localSessionsUpgradingEnabled=true\nobserverMasterPort=2191\n\
-                leaderServes=no\nenableEagerACLCheck=true";
+                enableEagerACLCheck=true";
     let settings = place.load(&format!("{LIMITS}{THREE}\n{more}")).unwrap();
     let mut warnings: Vec<String> = settings.warnings.iter().map(|w| w.key.clone()).collect();
     warnings.sort();
@@ -129,7 +129,6 @@ fn what_an_operator_should_know_is_said() {
         [
             "cnxTimeout",
             "enableEagerACLCheck",
-            "leaderServes",
             "localSessionsUpgradingEnabled",
             "observerMasterPort",
             "peerType",

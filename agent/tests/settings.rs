@@ -187,7 +187,7 @@ fn keys_without_effect_are_named_with_the_reason() {
     let settings = of(
         "warned",
         "secureClientPort=2281\nserverCnxnFactory=x\naudit.enable=true\nagent.logLevel=warn\nadmin.enableServer=false\n\
-         leaderServes=no\nssl.keyStore.location=/k\nmetricsProvider.className=y\nfoo.bar=1\n\
+         enableEagerACLCheck=true\nssl.keyStore.location=/k\nmetricsProvider.className=y\nfoo.bar=1\n\
          zookeeper.snapCount=5\nenforceQuota=yes\nforceSync=no\nskipACL=yes\n\
          4lw.commands.whitelist=ruok,nope\nauthProvider.1=org.example.Mine\n",
     );
@@ -195,10 +195,10 @@ fn keys_without_effect_are_named_with_the_reason() {
         "4lw.commands.whitelist: no such words: nope",
         "audit.enable: tells failures at most: agent.logLevel is below info",
         "authProvider.1: has no effect: this class is not known here",
+        "enableEagerACLCheck: has no effect yet: permissions are checked by the leader",
         "enforceQuota: only true switches it on, so it is off",
         "foo.bar: has no effect: no such key is known",
         "forceSync: acknowledged writes are lost when the power goes",
-        "leaderServes: has no effect yet: a leader always serves clients",
         "metricsProvider.className: has no effect yet: metrics over HTTP come later",
         "secureClientPort: has no effect yet: TLS comes later",
         "serverCnxnFactory: has no effect: a matter of the Java virtual machine",

@@ -144,3 +144,29 @@ fn writes_behind_syncs_are_answered_in_order() {
         }
     }
 }
+
+/// Goal: with leaderServes=no the leader takes no clients, the others serve theirs, and whoever leads
+/// next lets its clients go.
+#[test]
+fn a_leader_that_shall_not_serves_nobody() {
+    let voter = (Kind::Ours, "participant");
+    let started = Ensemble::start(&[voter; 3], &["leaderServes=no"]);
+    let Some(mut ensemble) = tools::need(started) else { return };
+    let mut through = Vec::new();
+    for round in 0..2 {
+        let leader = ensemble.wait_serving(3 - round);
+        let address = ensemble.address(leader);
+        assert!(Conn::with(address, &zk_tests::raw::new_session(10_000)).is_none());
+        let others = (0..3).filter(|at| *at != leader && ensemble.mode(*at).is_some());
+        let mut conns: Vec<Conn> = others.map(|at| Conn::open(ensemble.address(at))).collect();
+        for (at, conn) in conns.iter_mut().enumerate() {
+            conn.create(&format!("/n{round}{at}"), 0);
+        }
+        through = conns;
+        if round == 0 {
+            ensemble.servers[leader].kill();
+            assert!(through.iter_mut().all(|conn| conn.receive_or_end().is_none()));
+        }
+    }
+    assert_eq!(through.len(), 1, "one leads, one serves");
+}

@@ -82,6 +82,8 @@ pub struct Config {
     /// Ms of looking for a leader after which who asks for it is served read-only
     /// (`readonlymode.enabled`); `None` for never. Only in an ensemble.
     pub read_only_after_ms: Option<i64>,
+    /// Whether a leader of an ensemble takes clients (`leaderServes`).
+    pub leader_serves: bool,
     /// Whether changes are told for the audit log (`audit.enable`).
     pub audit: bool,
     /// Emulate the TTL encoding of 3.5.3 (`emulate353TTLNodes`).
@@ -124,6 +126,7 @@ impl Default for Config {
             ensemble: None,
             local_sessions: LocalSessions::Off,
             read_only_after_ms: None,
+            leader_serves: true,
             audit: false,
             emulate_353_ttl: false,
         }

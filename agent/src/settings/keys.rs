@@ -180,7 +180,7 @@ pub const KEYS: &[Key] = &[
     key("peerType", Text, Honoured),
     key("electionAlg", Int, Honoured),
     key("electionPort", Int, Moot("the server list says it")),
-    key("leaderServes", Text, Later("a leader always serves clients")),
+    key("leaderServes", Text, Honoured),
     key("connectToLearnerMasterLimit", Int, Moot("a learner gives its leader initLimit ticks")),
     key("leader.maxTimeToWaitForEpoch", Int, Moot("a leader waits initLimit ticks")),
     key("cnxTimeout", Int, Honoured),

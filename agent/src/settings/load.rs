@@ -303,6 +303,8 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
         throttled_op_wait_ms: values.int("throttled_op_wait_time", 0, 0..=INT_MAX)?,
         throttle_drops_late: stale_checks(values),
         enforce_quota: values.flag("enforceQuota", false),
+        // Any other text than this leaves it on, as in Apache's servers.
+        leader_serves: values.text("leaderServes") != Some("no"),
         reconfig_enabled: values.flag("reconfigEnabled", false),
         standalone_enabled: values.flag("standaloneEnabled", true),
         several_addresses: values.flag("multiAddress.enabled", false),

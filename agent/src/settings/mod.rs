@@ -172,6 +172,7 @@ impl fmt::Display for Settings {
         writeln!(f, "4lw.commands.whitelist={}", self.whitelist)?;
         if let (Some(ensemble), Some(peers)) = (&core.ensemble, &self.peers) {
             writeln!(f, "reconfigEnabled={}", core.reconfig_enabled)?;
+            writeln!(f, "leaderServes={}", if core.leader_serves { "yes" } else { "no" })?;
             let (local, upgraded) = match core.local_sessions {
                 LocalSessions::Off => (false, false),
                 LocalSessions::On => (true, false),

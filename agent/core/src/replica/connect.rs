@@ -19,6 +19,10 @@ impl Replica {
         if !self.serving && !self.read_only.on {
             return self.close(id, effects);
         }
+        if !self.config.leader_serves && self.leading().is_some() {
+            effects.log(Level::Debug, format!("client: {id:?} refused, the leader serves nobody"));
+            return self.close(id, effects);
+        }
         let Ok(request) = ConnectRequest::decode(&mut reader) else {
             effects.log(Level::Debug, format!("client: {id:?} sent no proper connect request"));
             return self.close(id, effects);
