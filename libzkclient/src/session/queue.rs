@@ -254,6 +254,8 @@ impl<T, W: Clone + Eq + Hash> Session<T, W> {
         };
         let pending = &mut self.pending[at];
         let Some(done) = pending.done.take() else { return false };
+        // A call that has failed leaves no watch behind, whatever its late answer says.
+        pending.watch = None;
         let error = error(true, pending.submitted_ms);
         self.outcomes.push(Outcome::Failed { done, error });
         true

@@ -317,10 +317,13 @@ fn deadlines_and_cancellations_end_a_call_once() {
     assert!(session.cancel(third) && !session.cancel(third));
     let error = Error::Cancelled { maybe_executed: true };
     assert_eq!(outcomes(&mut session), [Outcome::Failed { done: 3, error }]);
-    let bytes = [reply(2, 1, Code::OK), reply(3, 2, Code::OK)].concat();
+    let fourth = get(&mut session, 62, "/w", 4);
+    assert!(session.cancel(fourth));
+    outcomes(&mut session);
+    let bytes = [reply(2, 1, Code::OK), reply(3, 2, Code::OK), reply(4, 2, Code::OK)].concat();
     session.on_bytes(70, &bytes);
     assert!(matches!(outcomes(&mut session)[..], [Outcome::Reply { done: 2, .. }]));
-    assert!(!session.cancel(second));
+    assert!(!session.cancel(second) && session.watches().is_empty());
 }
 
 #[test]
