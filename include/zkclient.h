@@ -268,6 +268,21 @@
 // It is lost.
 #define ZKC_LOST 3
 
+// Nothing.
+#define ZKC_LOG_OFF 0
+
+// What has failed and will not mend itself.
+#define ZKC_LOG_ERROR 1
+
+// What has failed and is tried again.
+#define ZKC_LOG_WARN 2
+
+// What an operator would want to know.
+#define ZKC_LOG_INFO 3
+
+// What somebody who looks for a fault would want to know.
+#define ZKC_LOG_DEBUG 4
+
 // A copy of a subtree. Any thread may read it.
 typedef struct zkc_cache_t zkc_cache_t;
 
@@ -435,6 +450,14 @@ typedef struct zkc_op_t {
 // Is told of a change in a cache: `ZKC_EVENT_CHANGED` or `ZKC_EVENT_DELETED` with a path, or
 // `ZKC_EVENT_SESSION` with "" when the whole subtree was read. Runs where watchers run.
 typedef void (*zkc_cache_fn)(int32_t kind, const char *path, void *user_data);
+
+// Gets a line, without a line end: its level (`ZKC_LOG_*`), the part of the library that says it,
+// and the words. Both texts are borrowed. Runs on any thread, and must not call the library. No
+// data of znodes and no credentials are in it.
+typedef void (*zkc_log_fn)(int32_t level,
+                           const char *part,
+                           const char *line,
+                           void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -840,6 +863,14 @@ int32_t zkc_cache_get(const struct zkc_cache_t *cache,
 
 // Frees a cache and removes its watch. NULL is nothing to free.
 void zkc_cache_free(struct zkc_cache_t *cache);
+
+// Says who hears the lines of all handles of this process up to a level, in the place of who heard
+// them before; NULL for nobody. `drop` frees `user_data` when another takes its place, or at once
+// when this fails. `ZKC_INVALID_STATE` in a program of Rust that has a logger of its own.
+int32_t zkc_set_log(int32_t level,
+                    zkc_log_fn told,
+                    void *user_data,
+                    zkc_drop_fn drop);
 
 #ifdef __cplusplus
 }  // extern "C"

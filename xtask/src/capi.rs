@@ -37,7 +37,7 @@ fn make_header(root: &Path) -> Result<String, String> {
     // The rooms in the order in which a reader wants them.
     for name in [
         "codes", "types", "result", "registry", "client", "call", "data", "several", "watch",
-        "lock",
+        "lock", "logs",
     ] {
         builder = builder.with_src(room.join(format!("src/ffi/{name}.rs")));
     }

@@ -19,3 +19,4 @@ pub mod data;
 pub mod several;
 pub mod watch;
 pub mod lock;
+pub mod logs;

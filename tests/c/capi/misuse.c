@@ -20,6 +20,30 @@ static void told(const zkc_event_t *event, void *data) {
   (void)data;
 }
 
+static int lines;
+
+static void line(int32_t level, const char *part, const char *text, void *data) {
+  CHECK(level >= ZKC_LOG_ERROR && level <= ZKC_LOG_DEBUG && part[0] != 0 && text[0] != 0);
+  CHECK(data == &lines);
+  __atomic_add_fetch(&lines, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Who hears the log, and that it says something of what fails. */
+static void logs(void) {
+  zkc_client_t *client = NULL;
+  zkc_options_t o = options_for("a:0");
+  dropped = 0;
+  CODE(ZKC_BAD_ARGUMENTS, zkc_set_log(9, line, &lines, drop));
+  CHECK(dropped == 1);
+  OK(zkc_set_log(ZKC_LOG_DEBUG, line, &lines, drop));
+  CODE(ZKC_BAD_ARGUMENTS, zkc_open(&o, &client));
+  CHECK(lines == 1 && dropped == 1);
+  OK(zkc_set_log(ZKC_LOG_OFF, NULL, NULL, NULL));
+  CHECK(dropped == 2);
+  CODE(ZKC_BAD_ARGUMENTS, zkc_open(&o, &client));
+  CHECK(lines == 1);
+}
+
 /* Each call with a handle that cannot be used. */
 static void unusable(zkc_client_t *client, int want) {
   zkc_result_t *result = (zkc_result_t *)1;
@@ -225,6 +249,7 @@ int main(int argc, char **argv) {
   unusable(NULL, ZKC_BAD_ARGUMENTS);
   unusable((zkc_client_t *)(uintptr_t)0x7777, ZKC_CLOSING);
   nothing();
+  logs();
   options(argv[1]);
   zkc_client_t *client = connect_to(argv[1]);
   arguments(client);
