@@ -219,6 +219,31 @@ fn a_crowd_is_served() {
     assert_eq!(printed(&program, &ours(), &address(&server)), "0 failures\n");
 }
 
+/// The same programs with AddressSanitizer, which sees what they give to the library and take from it.
+#[test]
+fn memory_is_handled_as_the_interface_says() {
+    for name in ["misuse", "crowd"] {
+        let Some(server) = ready(Threads::Mt) else { return };
+        let scratch = Scratch::new("dropin");
+        let sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+        let program = compile(name, Threads::Mt, APACHE_HEADERS, &sanitize, &scratch);
+        assert_eq!(printed(&program, &ours(), &address(&server)), "0 failures\n");
+    }
+}
+
+/// A program that is compiled against our headers is as good with either library.
+#[test]
+fn our_headers_make_the_same_program() {
+    let Some(server) = ready(Threads::Mt) else { return };
+    let scratch = Scratch::new("dropin");
+    let headers = root().join("include/zookeeper");
+    let headers = headers.to_str().expect("a path in UTF-8");
+    let program = compile("transcript", Threads::Mt, headers, &[], &scratch);
+    let apache = printed(&program, Path::new(APACHE_LIBRARIES), &address(&server));
+    let Some(server) = ready(Threads::Mt) else { return };
+    same(&printed(&program, &ours(), &address(&server)), &apache);
+}
+
 /// The static library needs nothing but the system's, and does the same.
 #[test]
 fn the_static_library_links() {

@@ -93,6 +93,7 @@ int main(int argc, char **argv) {
         if (rc != ZOK) fail("exists", rc);
     }
     for (int i = 0; i < count; i++) zookeeper_close(handles[i]);
+    free(handles);
     if (zookeeper_close(shared) != ZOK) fail("close", 0);
     if (answers != THREADS * ROUNDS) fail("answers", answers);
     say("%d failures", failures);
