@@ -66,8 +66,9 @@ impl Replica {
     fn renew(&mut self, now: Now, id: ConnId, request: &ConnectRequest<'_>, effects: &mut Effects) {
         let session_id = request.session_id;
         let found = self.sessions.find(session_id);
-        if self.read_only.on && found.is_some() {
-            // It is the ensemble's, and might be given up for an answer from here.
+        if self.read_only.on && self.locals.table.find(session_id).is_none() {
+            // It is the ensemble's, and might be given up for an answer from here: what this server
+            // does not know may have been opened since, and an end in its log be none.
             return self.close(id, effects);
         }
         let owner = found.and_then(|session| session.owner);

@@ -1,6 +1,6 @@
 //! Read-only mode in an ensemble in one place: when it begins, whom it serves, and when it ends.
 
-use zk_wire::connect::{ConnectRequest, ConnectResponse};
+use zk_wire::connect::{ConnectRequest, ConnectResponse, session_password};
 use zk_wire::{Code, Op};
 
 use super::Standing;
@@ -84,6 +84,17 @@ fn it_begins_after_a_while_and_ends_with_the_election() {
     }
 }
 
+/// What this server does not know may have been opened since, or ended in its log alone.
+#[test]
+fn it_neither_renews_nor_ends_a_session_of_the_ensemble() {
+    let mut room = alone(LocalSessions::On);
+    room.pass(2_100);
+    assert_eq!(standing(&room), Standing::ReadOnly, "{}", room.story());
+    let id = 0x0200_0000_0000_0007;
+    greet(&mut room, ANN, (id, &session_password(id)), Some(true));
+    assert!(closed(&room, ANN) && greeted(&room, ANN).is_none(), "{}", room.story());
+}
+
 #[test]
 fn a_database_that_came_in_part_is_shown_to_nobody() {
     let mut room = alone(LocalSessions::On);
@@ -164,7 +175,8 @@ fn sessions_here_are_its_own_and_those_of_the_ensemble_are_not_touched() {
     room.pass(8_000);
     assert!(closed(&room, BEN), "{}", room.story());
     greet(&mut room, ANN, (ann.session_id, &ann.password), Some(true));
-    assert_eq!(greeted(&room, ANN).map(|gone| gone.session_id), Some(0));
+    // That it is gone is told by who takes writes.
+    assert!(closed(&room, ANN) && greeted(&room, ANN).is_none(), "{}", room.story());
     // Without a leader nobody of the ensemble's expires.
     assert!(room.nodes[&1].replica.as_ref().unwrap().knows_session(session));
 }

@@ -343,6 +343,8 @@ impl Replica {
     ) {
         let txn = start..effects.bytes.len();
         assert!(zxid > self.logged, "txns are made in order");
+        let leads = self.ensemble.is_none() || self.leading().is_some();
+        assert!(leads, "{op:?} would make {zxid} here, and only a leader makes txns");
         self.logged = zxid;
         let bytes = &effects.bytes[txn.clone()];
         let entry = self.pending.push(zxid, asker.client, asker.xid, op, now.mono_ms, bytes);

@@ -130,9 +130,19 @@ impl Monitor {
     }
 
     /// 8: what stands in a log was proposed by the established leader of its epoch.
-    pub(super) fn i08_integrity(&self, server: usize, leads: Option<i64>, zxid: Zxid) -> Held {
+    pub(super) fn i08_integrity(
+        &self,
+        server: usize,
+        leads: Option<i64>,
+        zxid: Zxid,
+        txn: &[u8],
+    ) -> Held {
         if leads != Some(zxid.epoch()) {
-            let text = format!("{}: {zxid} comes from nowhere, it leads {leads:?}", name(server));
+            let header = Txn::decode(txn).map(|txn| txn.header);
+            let text = format!(
+                "{}: {zxid} comes from nowhere, it leads {leads:?}: {header:?}",
+                name(server)
+            );
             return Err(broken("i08_integrity", text));
         }
         Ok(())

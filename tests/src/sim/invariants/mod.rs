@@ -174,7 +174,7 @@ impl Monitor {
         let shared = self.i03_one_content(server, zxid, txn, now_ms)?;
         if let Some(fresh) = shared.fresh {
             self.i04_counters_have_no_gap(zxid)?;
-            self.i08_integrity(server, leads, fresh)?;
+            self.i08_integrity(server, leads, fresh, txn)?;
         }
         self.i05_log_matching(server, zxid, disk)?;
         Ok(shared.txn)
