@@ -24,6 +24,10 @@ fn main() -> ExitCode {
             Ok(text) => print(&text),
             Err(refusal) => refuse(&refusal.to_string()),
         },
+        Command::Reload(file, pid) => match cli::reload(file, pid) {
+            Ok(text) => print(&text),
+            Err(refusal) => refuse(&refusal),
+        },
         Command::Run { config, overrides } => run(config, overrides),
         Command::Tool(tool, arguments) => run_tool(tool, arguments),
     }
@@ -33,7 +37,7 @@ fn run(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> ExitCode {
     match start::run(&cli::source(config, overrides), node::recover) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            report::say(&failure.to_string());
+            report::say_failure(&failure.to_string(), failure.exit_code());
             ExitCode::from(failure.exit_code() as u8)
         }
     }
