@@ -62,7 +62,7 @@ pub enum Command {
     Version,
 }
 
-/// The tools that work on the data directory of a stopped server.
+/// The tools that work on the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Writes an Apache snapshot.
@@ -73,6 +73,8 @@ pub enum Tool {
     Snapshot,
     /// Checks files.
     Verify,
+    /// Copies the data of a server that may run.
+    Backup,
 }
 
 /// Reads the arguments behind the program's name. The error is a line for whoever typed them.
@@ -129,6 +131,7 @@ fn command(name: &OsString, parser: &mut Parser) -> Result<Command, String> {
         Some("log") => Tool::Log,
         Some("snapshot") => Tool::Snapshot,
         Some("verify") => Tool::Verify,
+        Some("backup") => Tool::Backup,
         _ => {
             let name = name.to_string_lossy();
             return Err(format!("no command {name:?}; a file of settings goes behind --config"));

@@ -20,4 +20,5 @@ pub mod reload;
 pub mod server;
 pub mod start;
 pub mod node;
+pub mod backup;
 pub mod cli;
