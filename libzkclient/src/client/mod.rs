@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use zk_wire::Op;
 use zk_wire::header::ReplyHeader;
 
-use crate::call::{Call, Encode};
+use crate::call::{Call, Encode, join};
+use crate::clock;
 use crate::dispatch::{self, Lane};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
@@ -96,7 +97,7 @@ impl Client {
             read_only: settings.read_only,
             recreate: settings.recreate,
             shuffle: settings.shuffle,
-            seed: seed(),
+            seed: clock::seed(),
             pending_max: settings.pending_max,
             queued_bytes_max: settings.queued_bytes_max,
             ..Config::default()
@@ -221,12 +222,7 @@ impl Client {
             false => zk_wire::path::check(path),
         };
         checked.map_err(|why| Error::argument("path", format!("{path:?}: {why}")))?;
-        let chroot = self.chroot();
-        Ok(match (chroot, path) {
-            ("", path) => Cow::Borrowed(path),
-            (chroot, "/") => Cow::Owned(chroot.to_owned()),
-            (chroot, path) => Cow::Owned(format!("{chroot}{path}")),
-        })
+        Ok(join(self.chroot(), path))
     }
 
     fn submit<R, E: Encode>(
@@ -308,7 +304,7 @@ impl Client {
         let decode = call.decode;
         let deadline_ms = match timeout_ms {
             0 => u64::MAX,
-            ms => crate::clock::now_ms().saturating_add(ms),
+            ms => clock::now_ms().saturating_add(ms),
         };
         // The chroot of a handle never changes, and without one there is nothing to keep.
         let chroot: Box<str> = self.chroot().into();
@@ -443,10 +439,4 @@ fn deadline(wait_ms: u64) -> Option<Instant> {
 fn nobody() -> Watcher {
     static NOBODY: OnceLock<Watcher> = OnceLock::new();
     NOBODY.get_or_init(|| Watcher::new(|_| ())).clone()
-}
-
-/// Chance of the operating system's, as the standard library draws it for its hash maps.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::hash::RandomState::new().build_hasher().finish()
 }
