@@ -10,7 +10,7 @@ mod settings;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use zk_wire::Op;
@@ -24,6 +24,7 @@ use crate::handle::Handle;
 use crate::hosts::ConnectString;
 use crate::session::{Config, Counters, Extra, Identity, Ticket};
 use crate::state::State;
+use crate::sync::{Condvar, Mutex};
 use crate::worker::Lease;
 pub use kind::{Answer, ClientKind, Done, Wait};
 use kind::{Then, Waited, locked, wait};
