@@ -349,6 +349,24 @@ fn debians_command_line_runs_on_ours() {
     assert_eq!(ours, apache);
 }
 
+/// The same command line without threads, which Debian has as source only.
+#[test]
+fn apaches_command_line_without_threads_runs_on_ours() {
+    let Some(server) = ready(Threads::St) else { return };
+    let source = zk_tests::tools::peer_root().join("c-source/client/src/cli.c");
+    let source = file(source, "zookeeper, as source: tests/peers.sh brings it");
+    let Some(source) = need(source) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = scratch.path().join("cli_st");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=gnu11", "-w", "-I", APACHE_HEADERS]).arg(&source).arg("-o").arg(&program);
+    run(cc.arg(Path::new(APACHE_LIBRARIES).join(Threads::St.name())), "cli_st");
+    let apache = cli(&program, Path::new(APACHE_LIBRARIES), &server);
+    let ours = cli(&program, &ours(), &server);
+    assert!(apache.iter().any(|line| line == "data"), "{apache:#?}");
+    assert_eq!(ours, apache);
+}
+
 /// It creates, writes, reads and deletes children in rounds, for ever; one round is enough. What
 /// it says of that goes through the log of the library.
 #[test]
