@@ -14,6 +14,7 @@ zk-agent, a ZooKeeper-compatible coordination server
 
 usage: zk-agent [--config FILE] [-Dname=value ...]
        zk-agent check-config FILE
+       zk-agent container
        zk-agent export DIR
        zk-agent log|snapshot|verify [ARGUMENTS]
 
@@ -26,6 +27,7 @@ $XDG_STATE_HOME/zk-agent or ~/.local/state/zk-agent.
   --help           print this
 
 commands:
+  container        serve with the settings of the variables ZOO_*, as in a container
   check-config     print the settings that FILE gives, and what has no effect
   export           write an Apache snapshot into DIR, for the way back
   log              print the transaction log
@@ -48,6 +50,8 @@ pub enum Command {
     },
     /// Look at settings.
     CheckConfig(PathBuf),
+    /// Serve with settings from the environment.
+    Container,
     /// One of the offline tools, with its arguments.
     Tool(Tool, Vec<OsString>),
     /// `--help`.
@@ -105,6 +109,12 @@ fn command(name: &OsString, parser: &mut Parser) -> Result<Command, String> {
             let file = parser.value().map_err(|_| "check-config wants a file")?;
             return match parser.next().map_err(|e| e.to_string())? {
                 None => Ok(Command::CheckConfig(PathBuf::from(file))),
+                Some(other) => Err(format!("{}; see --help", other.unexpected())),
+            };
+        }
+        Some("container") => {
+            return match parser.next().map_err(|e| e.to_string())? {
+                None => Ok(Command::Container),
                 Some(other) => Err(format!("{}; see --help", other.unexpected())),
             };
         }
@@ -196,14 +206,22 @@ mod tests {
         assert_eq!(parsed("check-config a"), Ok(Command::CheckConfig("a".into())));
         let rest = vec![OsString::from("--json"), OsString::from("dir")];
         assert_eq!(parsed("log --json dir"), Ok(Command::Tool(Tool::Log, rest)));
+        assert_eq!(parsed("container"), Ok(Command::Container));
         assert_eq!(parsed("--help"), Ok(Command::Help));
         assert_eq!(parsed("-V"), Ok(Command::Version));
     }
 
     #[test]
     fn mistakes_are_told() {
-        for line in ["--confg a", "zoo.cfg", "check-config", "check-config a b", "-Dx", "--config"]
-        {
+        for line in [
+            "--confg a",
+            "zoo.cfg",
+            "check-config",
+            "check-config a b",
+            "container a",
+            "-Dx",
+            "--config",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
         assert!(parsed("zoo.cfg").unwrap_err().contains("--config"));

@@ -17,4 +17,5 @@ pub mod systemd;
 pub mod server;
 pub mod start;
 pub mod node;
+pub mod container;
 pub mod cli;
