@@ -5,7 +5,8 @@
 #            Java and Go to build clients with, and a Go client; what C programs are built and
 #            examined with
 #   $ZKPEER  (/opt/zkpeer) zk39/*.jar: Apache ZooKeeper 3.9 and Curator, from the jars that pyspark
-#            carries; node/: the Node clients of tests/clients/node/package.json
+#            carries; node/: the Node clients of tests/clients/node/package.json; c-source/: what
+#            Debian's source package of ZooKeeper has of the C client, and zkpython
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=${ZKPEER:-/opt/zkpeer}
@@ -13,7 +14,7 @@ pyspark=${PYSPARK:-4.3.0}
 
 missing=()
 for package in zookeeper libzookeeper-java zookeeper-bin libzookeeper-mt-dev gcc e2fsprogs util-linux \
-    mount nftables iproute2 python3 python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++ \
+    mount nftables iproute2 python3 python3-dev python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++ \
     binutils cmake pkg-config valgrind abigail-tools; do
     dpkg -s "$package" > /dev/null 2>&1 || missing+=("$package")
 done
@@ -77,5 +78,21 @@ if ! cmp -s "$here/clients/node/package.json" "$root/node/package.json"; then
     rm -rf "$root/node"
     mv "$work" "$root/node"
     chmod 755 "$root/node"
+fi
+if [ ! -e "$root/c-source/zkpython" ]; then
+    work=$(mktemp -d)
+    echo 'deb-src http://deb.debian.org/debian bookworm main' > "$work/sources.list"
+    mkdir -p "$work/lists/partial" "$work/c-source"
+    source=(-q -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=-
+        -o "Dir::State::lists=$work/lists" -o APT::Sandbox::User=root)
+    apt-get "${source[@]}" update
+    (cd "$work" && apt-get "${source[@]}" --download-only source zookeeper)
+    tar -C "$work" -xf "$work"/zookeeper_*.orig.tar.[gx]z
+    mv "$work"/apache-zookeeper-*/zookeeper-client/zookeeper-client-c "$work/c-source/client"
+    mv "$work"/apache-zookeeper-*/zookeeper-contrib/zookeeper-contrib-zkpython "$work/c-source/zkpython"
+    chmod -R a+rX "$work/c-source"
+    rm -rf "$root/c-source"
+    mv "$work/c-source" "$root"
+    rm -rf "$work"
 fi
 ls "$root"/zk39/zookeeper-3.9.*.jar /usr/share/java/zookeeper.jar

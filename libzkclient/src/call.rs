@@ -1,4 +1,6 @@
-//! An operation as a value, and how paths lose their chroot.
+//! An operation as a value, and how paths get and lose their chroot.
+
+use std::borrow::Cow;
 
 use zk_wire::Op;
 
@@ -24,6 +26,15 @@ pub struct Call<'a, R, E> {
     pub(crate) wish: Option<WatchWish>,
     /// Whether the request asks for a watch.
     pub(crate) watches: bool,
+}
+
+/// A path behind the chroot: what the server knows.
+pub fn join<'a>(chroot: &str, path: &'a str) -> Cow<'a, str> {
+    match (chroot, path) {
+        ("", path) => Cow::Borrowed(path),
+        (chroot, "/") => Cow::Owned(chroot.to_owned()),
+        (chroot, path) => Cow::Owned(format!("{chroot}{path}")),
+    }
 }
 
 /// A path without the chroot: what the user knows.

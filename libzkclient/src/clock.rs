@@ -1,4 +1,4 @@
-//! The one place that asks for the time.
+//! The one place that asks for the time, and for chance.
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -7,4 +7,10 @@ use nix::time::{ClockId, clock_gettime};
 pub fn now_ms() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("every Linux since 2.6.39 has it");
     now.tv_sec() as u64 * 1000 + now.tv_nsec() as u64 / 1_000_000
+}
+
+/// Chance of the operating system's, as the standard library draws it for its hash maps.
+pub fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
 }

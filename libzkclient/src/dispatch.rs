@@ -8,11 +8,12 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use crate::clock::now_ms;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What a lane runs.
 pub type Job = Box<dyn FnOnce() + Send>;

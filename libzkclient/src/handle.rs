@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 
 use mio::Token;
 use zk_wire::Op;
@@ -19,6 +19,7 @@ use crate::hosts::HostPort;
 use crate::reactor::{Shared, Task, Turn, Why};
 use crate::resolver;
 use crate::session::{Ask, Config, Extra, Outcome, Session, Ticket};
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Transport;
 
 /// Which API a handle serves.

@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod watches;
 pub mod session;
 mod clock;
+mod sync;
 pub mod transport;
 pub mod resolver;
 pub mod dispatch;

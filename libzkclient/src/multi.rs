@@ -5,7 +5,7 @@ use zk_wire::multi::{encode_end, encode_header};
 use zk_wire::request::{encode_create, encode_path_int, encode_path_watch, encode_set_data};
 use zk_wire::{Code, Op, Reader, Stat};
 
-use crate::call::{Call, Encode, strip};
+use crate::call::{Call, Encode, join, strip};
 use crate::calls::Mode;
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -72,27 +72,23 @@ impl Write<'_> {
     }
 
     fn encode(&self, out: &mut Vec<u8>, chroot: &str) {
-        let full = |path: &str| match path {
-            "/" if !chroot.is_empty() => chroot.to_owned(),
-            path => format!("{chroot}{path}"),
-        };
         match self {
             Write::Create { path, data, acl, mode } => {
                 let (op, flags, ttl_ms) = mode.parts();
                 encode_header(out, op.0, false, -1);
-                encode_create(out, &full(path), *data, acl, flags, ttl_ms);
+                encode_create(out, &join(chroot, path), *data, acl, flags, ttl_ms);
             }
             Write::Delete(path, version) => {
                 encode_header(out, Op::DELETE.0, false, -1);
-                encode_path_int(out, &full(path), *version);
+                encode_path_int(out, &join(chroot, path), *version);
             }
             Write::Set(path, data, version) => {
                 encode_header(out, Op::SET_DATA.0, false, -1);
-                encode_set_data(out, &full(path), *data, *version);
+                encode_set_data(out, &join(chroot, path), *data, *version);
             }
             Write::Check(path, version) => {
                 encode_header(out, Op::CHECK.0, false, -1);
-                encode_path_int(out, &full(path), *version);
+                encode_path_int(out, &join(chroot, path), *version);
             }
         }
     }
@@ -145,11 +141,7 @@ pub fn multi_read<'a>(reads: &'a [Read<'a>]) -> Call<'a, Vec<Outcome>, impl Enco
                 Read::Children(_) => Op::GET_CHILDREN,
             };
             encode_header(out, op.0, false, -1);
-            let path = match read.path() {
-                "/" if !chroot.is_empty() => chroot.to_owned(),
-                path => format!("{chroot}{path}"),
-            };
-            encode_path_watch(out, &path, false);
+            encode_path_watch(out, &join(chroot, read.path()), false);
         }
         encode_end(out);
     })

@@ -9,13 +9,14 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use mio::{Events, Poll, Registry, Token, Waker};
 
 use crate::clock::now_ms;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Bytes of the buffer that all handles read into, one after the other.
 const READ_BYTES: usize = 256 << 10;

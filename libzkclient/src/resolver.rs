@@ -30,8 +30,8 @@ pub fn look_up(hosts: &[HostPort]) -> Vec<SocketAddr> {
 pub fn look_up_aside(hosts: Vec<HostPort>, then: impl FnOnce(Vec<SocketAddr>) + Send + 'static) {
     let builder = std::thread::Builder::new().name("zkc-names".to_owned());
     // The closure is lost when there is no thread for it, so it stands where both can take it.
-    let then = std::sync::Arc::new(std::sync::Mutex::new(Some(then)));
-    let take = |slot: &std::sync::Mutex<Option<_>>| slot.lock().ok().and_then(|mut s| s.take());
+    let then = std::sync::Arc::new(crate::sync::Mutex::new(Some(then)));
+    let take = |slot: &crate::sync::Mutex<Option<_>>| slot.lock().ok().and_then(|mut s| s.take());
     let inside = then.clone();
     let spawned = builder.spawn(move || {
         let addresses = look_up(&hosts);

@@ -47,11 +47,6 @@ impl Transport {
         }
     }
 
-    /// The address of the other side, once connected.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
-    }
-
     /// Reads what is there. `WouldBlock` when nothing is; 0 at the end.
     pub fn read(&self, to: &mut [u8]) -> io::Result<usize> {
         loop {

@@ -4,12 +4,13 @@
 //! forked has none of its parent's threads and starts its own.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::dispatch::{Dispatch, in_callback};
 use crate::error::{Error, Result};
 use crate::reactor::{Reactor, Shared};
+use crate::sync::Mutex;
 
 /// How often the reactor looks whether callbacks hold something up, while any is running, in ms.
 const RELIEF_MS: u64 = 2;

@@ -13,6 +13,8 @@ pub mod raw;
 pub mod record;
 pub mod words;
 pub mod server;
+pub mod program;
+pub mod stranger;
 pub mod fixture;
 pub mod diff;
 pub mod drive;

@@ -54,6 +54,11 @@ pub fn which(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
+/// As [`which`], for [`need`].
+pub fn tool(name: &str) -> Result<PathBuf, String> {
+    which(name).ok_or_else(|| format!("{name} is not installed"))
+}
+
 /// A tool that is needed: its value, or a skipped test (`None`), or a failed one where tools are
 /// required.
 pub fn need<T>(tool: Result<T, String>) -> Option<T> {

@@ -57,6 +57,9 @@ install_on() { # install_on NAME: what the packages do
         mkdir -p /etc/zk-agent' 2> /dev/null
 }
 
+# For journalctl to speak Chinese the host has to know the language.
+learn_chinese() { sh_on h1 'localedef -i zh_CN -f UTF-8 zh_CN.UTF-8'; }
+
 settings() { # settings NAME: zoo.cfg from stdin
     host_exec "$1" sh -c 'cat > /etc/zk-agent/zoo.cfg'
 }
@@ -79,6 +82,7 @@ starts_fast() {
 }
 
 journal_has_fields() {
+    learn_chinese
     check "the journal has fields" says 'MESSAGE_ID' on h1 journalctl -u zk-agent -o verbose
     check "and the place in the code" says 'CODE_FILE=' on h1 journalctl -u zk-agent -o verbose
     check "journalctl -x explains events" \

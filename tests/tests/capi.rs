@@ -6,38 +6,17 @@
 //! against it and run plain, under valgrind and with AddressSanitizer, against real servers and
 //! against one that says anything. The examples are built and run as their readers would.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use zk_tests::fixture;
+use zk_tests::program::{root, run, target, xtask};
 use zk_tests::rng::Rng;
 use zk_tests::scratch::Scratch;
-use zk_tests::server::{free_address, wait_exit};
-use zk_tests::tools::{need, which};
-
-/// How long a program may take; valgrind is slow.
-const LIMIT: Duration = Duration::from_secs(240);
-
-fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    root.expect("the crate of the tests stands in the workspace").to_owned()
-}
-
-fn xtask(words: &[&str], target: &Path) -> Output {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut run = Command::new(cargo);
-    run.args(["run", "--quiet", "-p", "xtask", "--"]).args(words);
-    run.env("CARGO_TARGET_DIR", target).current_dir(root()).output().expect("cargo runs")
-}
-
-fn target() -> PathBuf {
-    let here = std::env::current_exe().expect("a test knows its file");
-    here.ancestors().nth(3).expect("a test runs from a target directory").to_owned()
-}
+use zk_tests::stranger::hostile;
+use zk_tests::tools::{need, tool};
 
 /// The prefix with the library, built once.
 fn prefix() -> PathBuf {
@@ -46,15 +25,11 @@ fn prefix() -> PathBuf {
     let make = || {
         let out = target().join("capi-tests");
         let text = out.to_string_lossy().into_owned();
-        let done = xtask(&["capi", "--profile", "dev", "--out", &text], &target());
+        let done = xtask(&["capi", "--profile", "dev", "--out", &text]);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         out
     };
     built.get_or_insert_with(make).clone()
-}
-
-fn tool(name: &str) -> Result<PathBuf, String> {
-    which(name).ok_or_else(|| name.to_owned())
 }
 
 const STRICT: &[&str] = &["-pedantic", "-Wall", "-Wextra", "-Werror", "-g"];
@@ -84,35 +59,6 @@ fn compile(scratch: &Scratch, sources: &[PathBuf], extra: &[&str]) -> Option<Pat
         .expect("a compiler runs");
     assert!(done.status.success(), "{name:?}: {}", String::from_utf8_lossy(&done.stderr));
     Some(out)
-}
-
-fn run(command: &mut Command) -> String {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("a program starts");
-    let (mut out, mut error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let errors = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = error.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let output = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = out.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let status = wait_exit(&mut child, LIMIT);
-    if status.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let (output, errors) = (output.join().unwrap(), errors.join().unwrap());
-    let good = status.is_some_and(|status| status.success());
-    assert!(good, "{command:?}: {status:?}\n{output}{errors}");
-    output
 }
 
 fn source(name: &str) -> Vec<PathBuf> {
@@ -162,7 +108,7 @@ const ALL: &[Under] = &[Under::Nothing, Under::Valgrind, Under::Sanitizer];
 
 #[test]
 fn the_header_is_what_the_code_says() {
-    let done = xtask(&["header", "--check"], &target());
+    let done = xtask(&["header", "--check"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -249,60 +195,6 @@ fn a_thousand_handles_cost_two_threads() {
 #[test]
 fn a_forked_child_is_refused_and_opens_its_own() {
     with_server("forked", &[Under::Nothing], &[]);
-}
-
-/// A server that answers a connection with chance: nothing, garbage, a handshake and then garbage,
-/// each in pieces, now and then slowly; and hangs up at any moment.
-fn hostile(seed: u64) -> SocketAddr {
-    let listener = TcpListener::bind(free_address()).expect("a free port");
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let mut rng = Rng::new(seed);
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else { return };
-            let seed = rng.next_u64();
-            std::thread::spawn(move || insult(stream, seed));
-        }
-    });
-    address
-}
-
-fn insult(mut stream: TcpStream, seed: u64) {
-    let mut rng = Rng::new(seed);
-    let mut heard = [0u8; 4096];
-    let _ = stream.set_read_timeout(Some(Duration::from_millis(100)));
-    let _ = stream.read(&mut heard);
-    let mut bytes = Vec::new();
-    if rng.below(4) > 0 {
-        // A handshake that is good: what comes behind it is looked at.
-        bytes.extend_from_slice(&37u32.to_be_bytes());
-        bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 1, 0x90, 0, 0, 0, 0, 0, 0, 0, 7]);
-        bytes.extend_from_slice(&16u32.to_be_bytes());
-        bytes.extend_from_slice(&[1; 17]);
-    }
-    for _ in 0..rng.below(40) {
-        match rng.below(4) {
-            0 => bytes.extend((0..rng.below(64)).map(|_| rng.next_u64() as u8)),
-            kind => {
-                // A frame with a header that could be: xids of requests, events, pings, identities.
-                let xid = [1i32, 2, -1, -2, -4, -8][rng.below(6)] + (kind == 3) as i32;
-                let length = 16 + rng.below(80) as u32;
-                bytes.extend_from_slice(&length.to_be_bytes());
-                bytes.extend_from_slice(&xid.to_be_bytes());
-                bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0]);
-                bytes.extend((16..length).map(|_| rng.below(3) as u8));
-            }
-        }
-    }
-    for piece in bytes.chunks(1 + rng.below(60)) {
-        if stream.write_all(piece).is_err() {
-            return;
-        }
-        if rng.below(20) == 0 {
-            std::thread::sleep(Duration::from_millis(rng.below(30) as u64));
-        }
-    }
-    std::thread::sleep(Duration::from_millis(rng.below(200) as u64));
 }
 
 #[test]

@@ -10,20 +10,16 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use zk_tests::fixture;
+use zk_tests::program::{root, target, xtask};
 use zk_tests::scratch::Scratch;
 use zk_tests::server::{Server, wait_exit};
-use zk_tests::tools::{need, which};
+use zk_tests::tools::{need, tool};
 
 const APACHE_HEADERS: &str = "/usr/include/zookeeper";
 const APACHE_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 
 /// How long a program may take.
 const LIMIT: Duration = Duration::from_secs(60);
-
-fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    root.expect("the crate of the tests stands in the workspace").to_owned()
-}
 
 fn file(path: impl Into<PathBuf>, package: &str) -> Result<PathBuf, String> {
     let path = path.into();
@@ -33,29 +29,16 @@ fn file(path: impl Into<PathBuf>, package: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn tool(name: &str) -> Result<PathBuf, String> {
-    which(name).ok_or_else(|| name.to_owned())
-}
-
 /// The folder with our libraries, linked once.
 fn ours() -> PathBuf {
     static LINKED: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut linked = LINKED.lock().expect("a link that fails fails every test");
     linked
         .get_or_insert_with(|| {
-            let here = std::env::current_exe().expect("a test knows its file");
-            let target = here.ancestors().nth(3).expect("a test runs from a target directory");
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let out = target.join("dropin-tests");
-            let status = Command::new(cargo)
-                .args(["run", "--quiet", "-p", "xtask", "--", "dropin", "--profile", "dev"])
-                .arg("--out")
-                .arg(&out)
-                .env("CARGO_TARGET_DIR", target)
-                .current_dir(root())
-                .stdout(Stdio::null())
-                .status();
-            assert!(status.expect("cargo runs").success(), "the drop-in does not link");
+            let out = target().join("dropin-tests");
+            let text = out.to_string_lossy().into_owned();
+            let done = xtask(&["dropin", "--profile", "dev", "--out", &text]);
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
             out
         })
         .clone()
@@ -360,6 +343,24 @@ fn debians_command_line_runs_on_ours() {
     let Some(server) = ready(Threads::Mt) else { return };
     let cli_mt = file("/usr/lib/zookeeper/bin/cli_mt", "zookeeper-bin");
     let Some(program) = need(cli_mt) else { return };
+    let apache = cli(&program, Path::new(APACHE_LIBRARIES), &server);
+    let ours = cli(&program, &ours(), &server);
+    assert!(apache.iter().any(|line| line == "data"), "{apache:#?}");
+    assert_eq!(ours, apache);
+}
+
+/// The same command line without threads, which Debian has as source only.
+#[test]
+fn apaches_command_line_without_threads_runs_on_ours() {
+    let Some(server) = ready(Threads::St) else { return };
+    let source = zk_tests::tools::peer_root().join("c-source/client/src/cli.c");
+    let source = file(source, "zookeeper, as source: tests/peers.sh brings it");
+    let Some(source) = need(source) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = scratch.path().join("cli_st");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=gnu11", "-w", "-I", APACHE_HEADERS]).arg(&source).arg("-o").arg(&program);
+    run(cc.arg(Path::new(APACHE_LIBRARIES).join(Threads::St.name())), "cli_st");
     let apache = cli(&program, Path::new(APACHE_LIBRARIES), &server);
     let ours = cli(&program, &ours(), &server);
     assert!(apache.iter().any(|line| line == "data"), "{apache:#?}");

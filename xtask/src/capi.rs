@@ -1,10 +1,11 @@
 //! `cargo xtask header` and `cargo xtask capi`: the C library, its header and what finds them.
 //!
 //! The header is made by cbindgen from `libzkclient/src/ffi`, committed, and with `--check` compared.
-//! The library is one static archive; linked with a version script that lets only `zkc_*` out.
+//! The library is one static archive; linked so that only the names of `libzkclient/capi/symbols.txt` come out.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use crate::library::{self, Library};
 
 /// The number in the SONAME: it changes when a program that was linked must be linked anew.
 const ABI: &str = "1";
@@ -19,7 +20,7 @@ pub fn header(mut arguments: impl Iterator<Item = String>, root: &Path) -> Resul
     let file = root.join("include/zkclient.h");
     let made = make_header(root)?;
     if !check {
-        return std::fs::write(&file, made).map_err(|error| format!("{}: {error}", file.display()));
+        return crate::write(&file, &made);
     }
     let there = std::fs::read_to_string(&file)
         .map_err(|error| format!("{}: {error}; cargo xtask header makes it", file.display()))?;
@@ -47,84 +48,89 @@ fn make_header(root: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| format!("cbindgen: {error}"))
 }
 
+/// What a build of the C library leaves where.
+pub struct Build {
+    /// The folder that stands for the prefix.
+    pub out: PathBuf,
+    /// Cargo's profile.
+    pub profile: String,
+    /// What the files that find the library say for the prefix.
+    pub prefix: String,
+    /// The folder of libraries below it: `lib`, or with a triplet.
+    pub libdir: String,
+    /// Whether the shared object keeps its debug information.
+    pub debug: bool,
+}
+
 /// Builds libzkclient for C into a folder laid out as a prefix: `include`, `lib`, `lib/pkgconfig`,
 /// `lib/cmake`. `target/capi` unless `--out` names another; `--prefix` is what the files that find
-/// it say (`/usr`).
-pub fn build(
+/// it say (`/usr`), `--libdir` the folder of libraries below it.
+pub fn run(
     arguments: impl Iterator<Item = String>,
     root: &Path,
     target: &Path,
 ) -> Result<(), String> {
     let arguments: Vec<String> = arguments.collect();
-    let (mut out, mut profile) = (target.join("capi"), "release".to_owned());
-    let mut prefix = None;
+    let mut build = Build {
+        out: target.join("capi"),
+        profile: "release".to_owned(),
+        prefix: String::new(),
+        libdir: "lib".to_owned(),
+        debug: false,
+    };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         match word.as_str() {
-            "--out" => out = PathBuf::from(value),
-            "--profile" => profile.clone_from(value),
-            "--prefix" => prefix = Some(value.clone()),
+            "--out" => build.out = PathBuf::from(value),
+            "--profile" => build.profile.clone_from(value),
+            "--prefix" => build.prefix.clone_from(value),
+            "--libdir" => build.libdir.clone_from(value),
             _ => return Err(format!("{word} is no option")),
         }
     }
-    let prefix = prefix.unwrap_or_else(|| out.to_string_lossy().into_owned());
-    let (lib, include) = (out.join("lib"), out.join("include"));
-    for folder in [&lib, &include, &lib.join("pkgconfig"), &lib.join("cmake/zkclient")] {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{}: {error}", folder.display()))?;
+    if build.prefix.is_empty() {
+        build.prefix = build.out.to_string_lossy().into_owned();
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    crate::run(
-        Command::new(cargo)
-            .args(["build", "-p", "zkclient-capi", "--profile", &profile])
-            .current_dir(root),
-    )?;
-    let folder = if profile == "dev" { "debug" } else { &profile };
-    let archive = target.join(folder).join("libzkcapi.a");
-    copy(&archive, &lib.join("libzkclient.a"))?;
+    make(&build, root, target)?;
+    println!("{}", build.out.display());
+    Ok(())
+}
+
+/// Builds it.
+pub fn make(build: &Build, root: &Path, target: &Path) -> Result<(), String> {
+    let (lib, include) = (build.out.join(&build.libdir), build.out.join("include"));
+    let work = target.join("xtask/capi");
+    for folder in [&work, &include, &lib.join("pkgconfig"), &lib.join("cmake/zkclient")] {
+        crate::folder(folder)?;
+    }
+    let built = library::build(root, target, &build.profile, &["zkclient-capi"])?;
     for header in ["zkclient.h", "zkclient.hpp"] {
-        copy(&root.join("include").join(header), &include.join(header))?;
+        crate::copy(&root.join("include").join(header), &include.join(header))?;
     }
-    link(root, &lib, &archive)?;
-    let version = env!("CARGO_PKG_VERSION");
+    let room = root.join("libzkclient/capi");
+    let symbols = crate::read(&room.join("symbols.txt"))?;
+    let library = Library {
+        name: "zkclient",
+        abi: ABI,
+        version: env!("CARGO_PKG_VERSION"),
+        node: Some("ZKCLIENT_1"),
+        names: &library::names(&symbols),
+        archive: &built.join("libzkcapi.a"),
+        objects: &[],
+        debug: build.debug,
+    };
+    library.link_shared(&lib, &work)?;
+    library.link_static(&lib, &work)?;
     for (from, to) in [
         ("zkclient.pc.in", "pkgconfig/zkclient.pc"),
         ("zkclient-config.cmake.in", "cmake/zkclient/zkclient-config.cmake"),
         ("zkclient-config-version.cmake.in", "cmake/zkclient/zkclient-config-version.cmake"),
     ] {
-        let from = root.join("libzkclient/capi").join(from);
-        let text = std::fs::read_to_string(&from)
-            .map_err(|error| format!("{}: {error}", from.display()))?;
-        let text = text.replace("@PREFIX@", &prefix).replace("@VERSION@", version);
-        let to = lib.join(to);
-        std::fs::write(&to, text).map_err(|error| format!("{}: {error}", to.display()))?;
+        let text = crate::read(&room.join(from))?;
+        let text = text.replace("@PREFIX@", &build.prefix).replace("@LIBDIR@", &build.libdir);
+        let text = text.replace("@UP@", &"../".repeat(build.libdir.split('/').count()));
+        crate::write(&lib.join(to), &text.replace("@VERSION@", env!("CARGO_PKG_VERSION")))?;
     }
-    println!("{}", out.display());
     Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let copied = std::fs::copy(from, to);
-    copied.map(|_| ()).map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))
-}
-
-fn link(root: &Path, lib: &Path, archive: &Path) -> Result<(), String> {
-    let soname = format!("libzkclient.so.{ABI}");
-    let file = format!("{soname}.{}", env!("CARGO_PKG_VERSION"));
-    let map = root.join("libzkclient/capi/zkclient.map");
-    crate::run(
-        Command::new("cc")
-            .args(["-shared", "-o"])
-            .arg(lib.join(&file))
-            .arg("-Wl,--whole-archive")
-            .arg(archive)
-            .args(["-Wl,--no-whole-archive", "-Wl,--gc-sections", "-Wl,-z,nodelete"])
-            .args(["-Wl,-z,relro", "-Wl,-z,now", "-Wl,--strip-debug"])
-            .arg(format!("-Wl,--version-script={}", map.display()))
-            .arg(format!("-Wl,-soname,{soname}"))
-            .args(["-Wl,--as-needed", "-lgcc_s", "-lpthread", "-ldl", "-lm"]),
-    )?;
-    crate::alias(lib, &file, &soname)?;
-    crate::alias(lib, &soname, "libzkclient.so")
 }

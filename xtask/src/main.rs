@@ -6,11 +6,14 @@
 //! that `ZK_BENCH` names or `../shared/bench`; this only builds what is measured and calls it.
 #![forbid(unsafe_code)]
 
+mod library;
+
 mod capi;
 mod dropin;
+mod oci;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 const USAGE: &str = "\
 usage: cargo xtask sim COUNT [FIRST]
@@ -21,13 +24,21 @@ usage: cargo xtask header [--check]
 
 Makes include/zkclient.h from libzkclient/src/ffi, or says whether it is stale.
 
-usage: cargo xtask capi [--out DIR] [--prefix PREFIX] [--profile PROFILE]
+usage: cargo xtask release
+
+Builds zk-agent and zkctl for release as they are packaged: without a path of this machine in them.
+
+usage: cargo xtask capi [--out DIR] [--prefix PREFIX] [--libdir DIR] [--profile PROFILE]
 
 Builds libzkclient for C: headers, shared and static library, and what pkg-config and CMake read.
 
 usage: cargo xtask dropin [--out DIR] [--profile PROFILE]
 
 Links libzookeeper_mt and libzookeeper_st (.so.2 and .a) into target/dropin.
+
+usage: cargo xtask oci [--out FILE] [--binaries DIR] [--name NAME]
+
+Packs zk-agent and zkctl as an image for containers, target/oci/zk-agent.tar.
 
 usage: cargo xtask bench [--rounds N] [--seconds N] [--configs LIST] [--rows LIST] [--out FILE]
 
@@ -84,13 +95,42 @@ fn root() -> PathBuf {
 }
 
 fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().map_err(|error| format!("{name}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
+}
+
+/// What a command prints.
+fn output(command: &mut Command) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("{name}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{name}: {}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("{name}: {error}"))
+}
+
+/// A folder, with those above it.
+fn folder(path: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let copied = std::fs::copy(from, to);
+    copied.map(|_| ()).map_err(|error| format!("{} to {}: {error}", from.display(), to.display()))
 }
 
 /// A symbolic link in a folder, made anew.
@@ -108,11 +148,9 @@ fn bench(bench: &Bench, root: &Path) -> Result<(), String> {
         let place = yardstick.display();
         return Err(format!("{place} holds no matrix.sh; set ZK_BENCH to the yardstick's folder"));
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo).args(["build", "--release", "-p", "zk-agent"]).current_dir(root))?;
-    let folder = bench.out.parent().ok_or("--out needs a file in a folder")?;
-    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    std::fs::write(&bench.out, "").map_err(|error| format!("{}: {error}", bench.out.display()))?;
+    release(root, &target(root))?;
+    folder(bench.out.parent().ok_or("--out needs a file in a folder")?)?;
+    write(&bench.out, "")?;
     run(Command::new("bash")
         .arg(yardstick.join("matrix.sh"))
         .args([bench.out.as_os_str()])
@@ -124,14 +162,19 @@ fn bench(bench: &Bench, root: &Path) -> Result<(), String> {
     run(Command::new("python3").arg(yardstick.join("summarize.py")).arg(&bench.out))
 }
 
+/// The binaries as they are packaged. Named together wherever they are built, so that they are built
+/// once.
+fn release(root: &Path, target: &Path) -> Result<PathBuf, String> {
+    library::build(root, target, "release", &["zk-agent", "zkctl"])
+}
+
 fn sim(mut arguments: impl Iterator<Item = String>, root: &Path) -> Result<(), String> {
     let count = arguments.next().ok_or("sim needs a number of seeds")?;
     let first = arguments.next().unwrap_or_else(|| "1".to_owned());
     if count.parse::<u64>().is_err() || first.parse::<u64>().is_err() {
         return Err(format!("sim {count} {first}: not numbers"));
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo)
+    run(Command::new(library::cargo())
         .args(["run", "--quiet", "--profile", "sim", "-p", "zk-tests", "--bin", "zk-sim", "--"])
         .args(["-j", "2", &first, &count])
         .current_dir(root))
@@ -144,8 +187,10 @@ fn main() -> ExitCode {
         Some("bench") => parse(arguments, &root).and_then(|settings| bench(&settings, &root)),
         Some("sim") => sim(arguments, &root),
         Some("header") => capi::header(arguments, &root),
-        Some("capi") => capi::build(arguments, &root, &target(&root)),
+        Some("release") => release(&root, &target(&root)).map(|_| ()),
+        Some("capi") => capi::run(arguments, &root, &target(&root)),
         Some("dropin") => dropin::run(arguments, &root, &target(&root)),
+        Some("oci") => oci::run(arguments, &root, &target(&root)),
         Some("--help" | "-h") | None => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -113,7 +113,11 @@ pub fn entry(record: &Record<'_>, line: &str, priority: u8) -> Vec<u8> {
 }
 
 fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The fields of a line `room: event key=value`, the first of each name.

@@ -82,7 +82,7 @@ mod tests {
     }
 
     const THREE: [(i64, &str); 3] =
-        [(1, "10.9.0.1:1:2"), (2, "10.9.0.2|10.8.0.2:1:2"), (3, "[fd00::3]:1:2")];
+        [(1, "10.9.0.1:1:2"), (2, "10.9.0.2:1:2|10.8.0.2:1:2"), (3, "[fd00::3]:1:2")];
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(find(&["127.0.0.1", "10.9.0.1"]), Ok((1, ip("10.9.0.1"))));
         assert_eq!(find(&["fd00::3", "10.9.0.77"]), Ok((3, ip("fd00::3"))));
         let none = find(&["127.0.0.1", "10.9.0.77"]).unwrap_err();
-        assert!(none.contains("(10.9.0.77)") && none.contains("server.3 [fd00::3]"), "{none}");
+        assert!(none.contains("(10.9.0.77)") && none.contains("server.3 fd00:"), "{none}");
         let two = find(&["10.9.0.1", "10.8.0.2"]).unwrap_err();
         assert!(two.contains("server.1 10.9.0.1, server.2 10.8.0.2"), "{two}");
     }

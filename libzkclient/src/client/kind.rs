@@ -3,7 +3,7 @@
 //! A thread that waits is woken by whoever turns the reactor; everything else is a callback and
 //! runs on the handle's lane, in the order in which it came.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use zk_wire::{Code, Zxid};
@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Kind};
 use crate::session::Outcome;
 use crate::state::{State, WatchEvent};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::worker::Lease;
 
 /// What came back: the verdict, and the record when it was good.

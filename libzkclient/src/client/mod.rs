@@ -10,19 +10,21 @@ mod settings;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use zk_wire::Op;
 use zk_wire::header::ReplyHeader;
 
-use crate::call::{Call, Encode};
+use crate::call::{Call, Encode, join};
+use crate::clock;
 use crate::dispatch::{self, Lane};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::hosts::ConnectString;
 use crate::session::{Config, Counters, Extra, Identity, Ticket};
 use crate::state::State;
+use crate::sync::{Condvar, Mutex};
 use crate::worker::Lease;
 pub use kind::{Answer, ClientKind, Done, Wait};
 use kind::{Then, Waited, locked, wait};
@@ -96,7 +98,7 @@ impl Client {
             read_only: settings.read_only,
             recreate: settings.recreate,
             shuffle: settings.shuffle,
-            seed: seed(),
+            seed: clock::seed(),
             pending_max: settings.pending_max,
             queued_bytes_max: settings.queued_bytes_max,
             ..Config::default()
@@ -221,12 +223,7 @@ impl Client {
             false => zk_wire::path::check(path),
         };
         checked.map_err(|why| Error::argument("path", format!("{path:?}: {why}")))?;
-        let chroot = self.chroot();
-        Ok(match (chroot, path) {
-            ("", path) => Cow::Borrowed(path),
-            (chroot, "/") => Cow::Owned(chroot.to_owned()),
-            (chroot, path) => Cow::Owned(format!("{chroot}{path}")),
-        })
+        Ok(join(self.chroot(), path))
     }
 
     fn submit<R, E: Encode>(
@@ -308,7 +305,7 @@ impl Client {
         let decode = call.decode;
         let deadline_ms = match timeout_ms {
             0 => u64::MAX,
-            ms => crate::clock::now_ms().saturating_add(ms),
+            ms => clock::now_ms().saturating_add(ms),
         };
         // The chroot of a handle never changes, and without one there is nothing to keep.
         let chroot: Box<str> = self.chroot().into();
@@ -443,10 +440,4 @@ fn deadline(wait_ms: u64) -> Option<Instant> {
 fn nobody() -> Watcher {
     static NOBODY: OnceLock<Watcher> = OnceLock::new();
     NOBODY.get_or_init(|| Watcher::new(|_| ())).clone()
-}
-
-/// Chance of the operating system's, as the standard library draws it for its hash maps.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    std::hash::RandomState::new().build_hasher().finish()
 }

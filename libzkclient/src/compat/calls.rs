@@ -6,7 +6,7 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::hash::{Hash, Hasher};
 use std::ptr::{null, null_mut};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use zk_wire::Reader;
 
@@ -15,6 +15,7 @@ use super::memory;
 use super::multi::{self, Multi};
 use super::paths;
 use super::zoo::Zoo;
+use crate::sync::{Condvar, Mutex};
 
 /// Where a waiting caller finds its answer.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zk_wire::Zxid;
 
@@ -50,15 +50,13 @@ pub fn config(settings: &Settings<'_>) -> Config {
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = now.unwrap_or_default();
-    static HANDLES: AtomicU32 = AtomicU32::new(0);
-    let number = u64::from(HANDLES.fetch_add(1, Ordering::Relaxed));
     Config {
         timeout_ms: settings.timeout_ms,
         identity,
         read_only: settings.flags & abi::FLAG_READ_ONLY != 0,
         fail_unsent: true,
         shuffle: !IN_ORDER.load(Ordering::Relaxed),
-        seed: now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32) ^ number,
+        seed: crate::clock::seed(),
         pending_max: PENDING_MAX,
         queued_bytes_max: QUEUED_BYTES_MAX,
         first_xid: now.as_secs() as i32 & i32::MAX,

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Once, OnceLock, PoisonError, Weak};
 
 use super::abi::{self, ClientId, LogFn, WatcherFn, rc};
 use super::calls::{self, Call, Completion, Done, Job, Shape, Slot, Unwatch, Watcher};
@@ -20,6 +20,7 @@ use crate::handle::{Handle, Kind};
 use crate::reactor::Reactor;
 use crate::session::Outcome;
 use crate::state::State;
+use crate::sync::{Mutex, MutexGuard};
 use crate::watches::WatchKind;
 use crate::worker::Lease;
 

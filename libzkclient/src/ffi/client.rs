@@ -1,7 +1,7 @@
 //! Opening, looking at, driving and closing handles.
 
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use zk_wire::Zxid;
 use zk_wire::connect::PASSWORD_BYTES;
@@ -16,6 +16,7 @@ use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::session::Identity;
 use crate::state::State;
+use crate::sync::Mutex;
 
 /// A server that has lost the others will do, for reads.
 pub const ZKC_OPEN_READ_ONLY: u32 = 1;

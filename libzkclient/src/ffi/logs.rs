@@ -1,11 +1,11 @@
 //! What the library has to say, for whoever wants to hear it.
 
 use std::ffi::{CString, c_char, c_void};
-use std::sync::RwLock;
 
 use super::border::{UserData, border};
 use super::codes::{ZKC_BAD_ARGUMENTS, ZKC_INVALID_STATE, ZKC_OK};
 use super::types::zkc_drop_fn;
+use crate::sync::RwLock;
 
 /// Nothing.
 pub const ZKC_LOG_OFF: i32 = 0;

@@ -1,12 +1,13 @@
 //! Handles: numbers in pointers' clothes, looked up and never followed.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
 
 use crate::client::Client;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
+use crate::sync::{Mutex, RwLock};
 
 /// A client. Made by `zkc_open` and `zkc_connect`, gone with `zkc_close`; a handle that is gone is
 /// refused wherever it is given. Any thread may use any handle at any time.

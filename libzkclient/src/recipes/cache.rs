@@ -1,7 +1,7 @@
 //! A copy of a subtree in memory, kept by one persistent recursive watch.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use zk_wire::watch::event;
@@ -11,6 +11,7 @@ use crate::calls::{self, AddWatchMode};
 use crate::client::{Client, Watcher};
 use crate::error::{Error, Result};
 use crate::state::{State, WatchEvent};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A znode as the cache knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

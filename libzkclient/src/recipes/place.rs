@@ -84,9 +84,7 @@ pub(super) fn make_path(client: &Client, path: &str) -> Result<()> {
 
 /// A name nobody else has, in the form of a UUID.
 pub(super) fn id() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let draw = || RandomState::new().build_hasher().finish();
-    let (a, b) = (draw(), draw());
+    let (a, b) = (crate::clock::seed(), crate::clock::seed());
     format!(
         "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
         a >> 32,

@@ -209,14 +209,8 @@ impl<T, W: Clone + Eq + Hash> Session<T, W> {
             // It answered, if not what was hoped for: a round over the servers begins behind it.
             self.hosts.connected(address);
         }
-        self.asks.push_back(Ask::HangUp);
-        self.state = State::Expired;
-        self.tell(State::Expired);
-        self.fail_all(|_| Error::SessionExpired);
-        self.clear_connection();
-        if self.closing.is_some() {
-            self.finish_close();
-        } else if self.config.recreate {
+        self.end(State::Expired, &Error::SessionExpired);
+        if self.config.recreate && self.state == State::Expired {
             // The watches stay: on the new session they tell what was missed since the last zxid.
             let last_zxid = self.identity.last_zxid;
             self.identity = Identity { last_zxid, ..Identity::new() };
@@ -230,11 +224,17 @@ impl<T, W: Clone + Eq + Hash> Session<T, W> {
     /// The server refuses an identity.
     pub(super) fn auth_failed(&mut self) {
         self.fail_auths(&|_| Error::AuthFailed);
+        self.end(State::AuthFailed, &Error::AuthFailed);
+    }
+
+    /// The session cannot go on: everybody is told, and everything fails. One that was being closed
+    /// is closed with that.
+    fn end(&mut self, state: State, error: &Error) {
         self.address = None;
         self.asks.push_back(Ask::HangUp);
-        self.state = State::AuthFailed;
-        self.tell(State::AuthFailed);
-        self.fail_all(|_| Error::AuthFailed);
+        self.state = state;
+        self.tell(state);
+        self.fail_all(|_| error.clone());
         self.clear_connection();
         if self.closing.is_some() {
             self.finish_close();
