@@ -33,12 +33,14 @@ pub struct Node {
     now: Now,
     /// A snapshot is asked for with the first tick.
     wants_snapshot: bool,
+    /// The newest epoch that is on disk.
+    epoch: i64,
 }
 
 impl Node {
     /// Begins with a replica.
-    pub fn new(replica: Replica, now: Now, wants_snapshot: bool) -> Node {
-        Node { replica, now, wants_snapshot }
+    pub fn new(replica: Replica, now: Now, wants_snapshot: bool, epoch: i64) -> Node {
+        Node { replica, now, wants_snapshot, epoch }
     }
 
     fn by_time(&self, by_expiry: BTreeMap<i64, Vec<i64>>) -> Vec<(i64, Vec<i64>)> {
@@ -51,6 +53,9 @@ impl Core for Node {
     fn step(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
         self.now = now;
         let tick = matches!(event, Event::Tick);
+        if let Event::EpochsSaved { epochs } = &event {
+            self.epoch = epochs.current;
+        }
         self.replica.step(now, event, effects);
         if tick && self.wants_snapshot {
             self.wants_snapshot = false;
@@ -93,6 +98,7 @@ impl View for Node {
             watches: (status.data_watches + status.child_watches) as u64,
             sessions: status.sessions as u64,
             local_sessions: status.local_sessions as u64,
+            epoch: self.epoch,
             standing: self.replica.standing(),
         }
     }
@@ -489,7 +495,9 @@ pub fn recover(recovery: Recovery<'_>) -> Result<(Node, NodeDisk), Failure> {
         .map_err(|e| Failure::System("start the snapshot thread".to_owned(), e))?;
     let log = LogWriter::start(position, settings.disk.sync, wakes()).map_err(data_failure)?;
     let now = clock::now();
-    let node = Node::new(Replica::new(config.clone(), recovered, now), now, wants_snapshot);
+    let epoch = recovered.epochs.current;
+    let replica = Replica::new(config.clone(), recovered, now);
+    let node = Node::new(replica, now, wants_snapshot, epoch);
     let disk = NodeDisk {
         dir,
         own: VecDeque::new(),

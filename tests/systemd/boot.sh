@@ -36,7 +36,8 @@ sh_on() { # sh_on NAME SCRIPT
 }
 property() { on "$1" systemctl show -P "$2" "${3:-zk-agent}"; }
 is() { [ "$("${@:2}")" = "$1" ]; }           # is VALUE COMMAND..
-says() { "${@:2}" 2>&1 | grep -qE -- "$1"; } # says PATTERN COMMAND..
+# All of it is read: a command whose reader has gone away fails.
+says() { "${@:2}" 2>&1 | grep -E -- "$1" > /dev/null; } # says PATTERN COMMAND..
 journal() { on "$1" journalctl -u zk-agent --no-pager -o cat "${@:2}"; }
 now_ms() { date +%s%3N; }
 

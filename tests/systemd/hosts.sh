@@ -105,19 +105,25 @@ hosts_up() {
     hosts_install && hosts_daemon && hosts_clear && { [ -n "${HOSTS_IMAGE:-}" ] || hosts_image; }
 }
 
-# Others on this machine make such networks too: the first one that is free is taken.
+# Others on this machine make such networks too, at the same time perhaps, and may have left a bridge
+# behind: one that nobody else has an address of is taken.
 host_network() {
-    local i
-    for i in $(seq 0 250); do
-        ip route | grep -q "^10\.213\.$i\." && continue
-        if docker network create --subnet "10.213.$i.0/24" "$1" > /dev/null 2>&1; then
+    local try i
+    for try in $(seq 50); do
+        i=$((RANDOM % 256))
+        [ "$(hosts_having "10.213.$i.1/")" = 0 ] || continue
+        docker network create --subnet "10.213.$i.0/24" "$1" > /dev/null 2>&1 || continue
+        if [ "$(hosts_having "10.213.$i.1/")" = 1 ]; then
             echo "10.213.$i"
             return
         fi
+        docker network rm "$1" > /dev/null
     done
     echo "hosts: no network is free" >&2
     return 1
 }
+
+hosts_having() { ip -o -4 address | grep -cF " $1" || true; }
 
 host_start() { # host_start NAME [NETWORK [ADDRESS]]
     local name=$1 network=${2:-none} address=${3:-}

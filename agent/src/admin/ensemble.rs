@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use zk_core::replica::Standing;
 use zk_core::{Config, Members};
-use zk_wire::Zxid;
 
 use crate::settings::PeerSettings;
 
@@ -168,7 +167,7 @@ pub fn peer_state(standing: &Standing) -> Option<&'static str> {
 }
 
 /// What the service manager is told of the role.
-pub fn role_line(standing: &Standing, facts: &EnsembleFacts, zxid: Zxid, now_ms: i64) -> String {
+pub fn role_line(standing: &Standing, facts: &EnsembleFacts, epoch: i64, now_ms: i64) -> String {
     let apart_s = (now_ms - facts.since_ms) / 1000;
     match standing {
         Standing::Alone => "standalone".to_owned(),
@@ -180,8 +179,8 @@ pub fn role_line(standing: &Standing, facts: &EnsembleFacts, zxid: Zxid, now_ms:
             leading.synced_followers,
             facts.voters.saturating_sub(1)
         ),
-        Standing::Following => format!("following, epoch {}", zxid.epoch()),
-        Standing::Observing => format!("observing, epoch {}", zxid.epoch()),
+        Standing::Following => format!("following, epoch {epoch}"),
+        Standing::Observing => format!("observing, epoch {epoch}"),
     }
 }
 
@@ -216,7 +215,7 @@ mod tests {
         assert_eq!(figures(&Standing::Following, &facts, 2000), [("quorum_size", 3)]);
         let all = figures(&leading, &facts, 2500);
         assert!(all.contains(&("synced_followers", 2)) && all.contains(&("leader_uptime", 1500)));
-        let line = |standing, now_ms| role_line(standing, &facts, Zxid(0x7_0000_0001), now_ms);
+        let line = |standing, now_ms| role_line(standing, &facts, 7, now_ms);
         assert_eq!(line(&leading, 0), "leading epoch 7, 2/2 followers synced");
         assert_eq!(line(&Standing::Apart, 5200), "NO QUORUM for 4 s");
         assert_eq!(line(&Standing::Following, 0), "following, epoch 7");

@@ -40,6 +40,8 @@ pub struct Status {
     pub sessions: u64,
     /// Sessions that only this server knows.
     pub local_sessions: u64,
+    /// The epoch that it has taken part in last; 0 before the first.
+    pub epoch: i64,
     /// What it is to its ensemble.
     pub standing: Standing,
 }

@@ -81,7 +81,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         let role = match &facts.ensemble {
             None => "Standalone".to_owned(),
             Some(facts) => {
-                let role = role_line(&status.standing, facts, status.zxid, now_ms);
+                let role = role_line(&status.standing, facts, status.epoch, now_ms);
                 format!("Server {} {role}", facts.me)
             }
         };
