@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::changelog::Changelog;
 use crate::licences;
 use crate::stage::{self, Layout};
 
@@ -42,16 +43,13 @@ pub fn run(
     let source = work.join("zk-agent");
     let debian = source.join("debian");
     crate::folder(&debian.join("source"))?;
-    let mut changelog = crate::read(&root.join("packaging/deb/changelog"))?;
-    if let Some(version) = version {
-        changelog = next(&changelog, &version)?;
-    }
+    let changelog = Changelog::load(root, version.as_deref())?;
     for file in stage::files(&root.join("packaging/deb"))? {
         let to = debian.join(file.file_name().unwrap_or_default());
         crate::copy(&file, &to)?;
     }
     crate::copy(&root.join("packaging/deb/source/format"), &debian.join("source/format"))?;
-    crate::write(&debian.join("changelog"), &changelog)?;
+    crate::write(&debian.join("changelog"), &changelog.text)?;
     let preinst = debian.join("zk-agent.preinst");
     let text = crate::read(&preinst)?.replace("@FORMAT@", &stage::format(root)?);
     crate::write(&preinst, &text)?;
@@ -64,20 +62,13 @@ pub fn run(
         libdir: format!("lib/{}", asked("dpkg-architecture", &["-qDEB_HOST_MULTIARCH"], &source)?),
         units: "lib/systemd/system",
         zsh: "usr/share/zsh/vendor-completions",
-        date: day(&asked("dpkg-parsechangelog", &["-S", "Timestamp"], &source)?)?,
+        development: "libzkclient-dev",
+        readme: "README.Debian",
+        date: changelog.day.clone(),
     };
     stage::make(&layout, &source.join("staged"), root, target)?;
-    pack(&source)?;
-    collect(&work, &out)
-}
-
-/// The changelog with one more entry, of the same day.
-fn next(changelog: &str, version: &str) -> Result<String, String> {
-    let day = changelog.lines().find(|line| line.starts_with(" -- "));
-    let day = day.ok_or("packaging/deb/changelog has no entry")?;
-    let entry =
-        format!("zk-agent ({version}) unstable; urgency=medium\n\n  * The same.\n\n{day}\n");
-    Ok(format!("{entry}\n{changelog}"))
+    pack(&source, &changelog.seconds)?;
+    stage::collect(&work, "deb", &out)
 }
 
 fn asked(tool: &str, words: &[&str], folder: &Path) -> Result<String, String> {
@@ -85,19 +76,11 @@ fn asked(tool: &str, words: &[&str], folder: &Path) -> Result<String, String> {
     Ok(said.trim().to_owned())
 }
 
-/// The day of a time in seconds since 1970, for manuals.
-pub fn day(seconds: &str) -> Result<String, String> {
-    let said =
-        Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%d"]).output();
-    let said = said.map_err(|error| format!("date: {error}"))?;
-    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
-}
-
-fn pack(source: &Path) -> Result<(), String> {
+fn pack(source: &Path, seconds: &str) -> Result<(), String> {
     let mut pack = Command::new("dpkg-buildpackage");
     // What it needs is checked by name: cargo need not be a package.
     pack.args(["-b", "-us", "-uc", "-d", "-nc"]).current_dir(source);
-    pack.env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
+    pack.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("SOURCE_DATE_EPOCH", seconds);
     for name in ["DEB_BUILD_OPTIONS", "DEB_BUILD_PROFILES", "DEB_BUILD_MAINT_OPTIONS", "DH_OPTIONS"]
     {
         pack.env_remove(name);
@@ -108,20 +91,4 @@ fn pack(source: &Path) -> Result<(), String> {
     }
     let text = [said.stdout, said.stderr].concat();
     Err(format!("{}\ndpkg-buildpackage: {}", String::from_utf8_lossy(&text), said.status))
-}
-
-/// The packages into the folder that was asked for, in the place of those that lie there.
-fn collect(work: &Path, out: &Path) -> Result<(), String> {
-    crate::folder(out)?;
-    let is_deb = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "deb");
-    for old in stage::files(out)?.iter().filter(|file| is_deb(file)) {
-        std::fs::remove_file(old).map_err(|error| format!("{}: {error}", old.display()))?;
-    }
-    let made = stage::files(work)?;
-    for file in made.iter().filter(|file| is_deb(file)) {
-        let to = out.join(file.file_name().unwrap_or_default());
-        crate::copy(file, &to)?;
-        println!("{}", to.display());
-    }
-    Ok(())
 }

@@ -9,10 +9,12 @@
 mod library;
 
 mod capi;
+mod changelog;
 mod deb;
 mod dropin;
 mod licences;
 mod manual;
+mod rpm;
 mod stage;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +36,10 @@ Builds zk-agent and zkctl for release as they are packaged: without a path of th
 usage: cargo xtask deb [--out DIR] [--version VERSION]
 
 Builds all Debian packages into target/deb, offline after cargo fetch. The same source gives the same bytes.
+
+usage: cargo xtask rpm [--out DIR] [--version VERSION]
+
+The same for rpm, into target/rpm.
 
 usage: cargo xtask capi [--out DIR] [--prefix PREFIX] [--libdir DIR] [--profile PROFILE]
 
@@ -191,6 +197,7 @@ fn main() -> ExitCode {
         Some("sim") => sim(arguments, &root),
         Some("header") => capi::header(arguments, &root),
         Some("deb") => deb::run(arguments, &root, &target(&root)),
+        Some("rpm") => rpm::run(arguments, &root, &target(&root)),
         Some("release") => release(&root, &target(&root)).map(|_| ()),
         Some("capi") => capi::run(arguments, &root, &target(&root)),
         Some("dropin") => dropin::run(arguments, &root, &target(&root)),

@@ -15,6 +15,10 @@ pub struct Layout {
     pub units: &'static str,
     /// Completions for zsh.
     pub zsh: &'static str,
+    /// The package of headers.
+    pub development: &'static str,
+    /// The file of a package that says what is particular to it.
+    pub readme: &'static str,
     /// The day that manuals carry.
     pub date: String,
 }
@@ -133,12 +137,15 @@ impl Stage<'_> {
             }
         }
         self.put(&docs.join("ZKCTL.md"), "usr/share/doc/zkctl")?;
-        self.put(&docs.join("CAPI.md"), "usr/share/doc/libzkclient-dev")?;
+        let development = format!("usr/share/doc/{}", self.layout.development);
+        self.put(&docs.join("CAPI.md"), &development)?;
         self.put(&docs.join("DROPIN.md"), "usr/share/doc/libzkclient-compat")?;
+        let readme = crate::read(&self.root.join("packaging/config/drop-in.README"))?;
+        let readme = readme.replace("@LIBDIR@", &self.layout.libdir);
+        self.text(&readme, &format!("usr/share/doc/libzkclient-compat/{}", self.layout.readme))?;
         for language in ["c", "cpp"] {
             for file in files(&self.root.join("examples").join(language))? {
-                let folder = format!("usr/share/doc/libzkclient-dev/examples/{language}");
-                self.put(&file, &folder)?;
+                self.put(&file, &format!("{development}/examples/{language}"))?;
             }
         }
         Ok(())
@@ -152,4 +159,28 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     files.retain(|file| file.is_file());
     files.sort();
     Ok(files)
+}
+
+/// Takes the packages of a kind out of a folder into the one that was asked for,
+/// in the place of those that lie there.
+pub fn collect(from: &Path, kind: &str, out: &Path) -> Result<(), String> {
+    crate::folder(out)?;
+    let packages = |folder: &Path| -> Result<Vec<PathBuf>, String> {
+        let mut found = files(folder)?;
+        found.retain(|file| file.extension().is_some_and(|extension| extension == kind));
+        Ok(found)
+    };
+    for old in packages(out)? {
+        std::fs::remove_file(&old).map_err(|error| format!("{}: {error}", old.display()))?;
+    }
+    let made = packages(from)?;
+    if made.is_empty() {
+        return Err(format!("{} holds no .{kind}", from.display()));
+    }
+    for file in made {
+        let to = out.join(file.file_name().unwrap_or_default());
+        crate::copy(&file, &to)?;
+        println!("{}", to.display());
+    }
+    Ok(())
 }
