@@ -19,11 +19,16 @@ impl Place {
         Place(path)
     }
 
-    /// Reads the file with these lines behind dataDir, which is the first one.
-    fn load(&self, lines: &str) -> Result<Settings, String> {
+    /// A file with these lines behind dataDir, which is the first one.
+    fn source(&self, lines: &str) -> Source {
         let file = self.0.join("zoo.cfg");
         fs::write(&file, format!("dataDir={}\n{lines}\n", self.0.display())).unwrap();
-        load(&Source { file: Some(file), ..Source::default() })
+        Source { file: Some(file), ..Source::default() }
+    }
+
+    /// Reads such a file.
+    fn load(&self, lines: &str) -> Result<Settings, String> {
+        load(&self.source(lines))
             .map_err(|refusal| refusal.to_string().replace(&format!("{}/", self.0.display()), ""))
     }
 }
@@ -227,6 +232,31 @@ fn each_refusal_names_line_value_and_remedy() {
     for (lines, expected) in REFUSED {
         assert_eq!(&place.load(lines).expect_err(lines), expected);
     }
+}
+
+/// Goal: without `myid` a server is the one with an address of its host, and says so; `myid` wins.
+#[test]
+fn without_myid_the_address_says_who_this_is() {
+    let host = || vec!["127.0.0.1".parse().unwrap(), "10.9.0.2".parse().unwrap()];
+    let list = "server.1=10.9.0.1:2888:3888\nserver.2=10.9.0.2:2888:3888\n\
+                server.3=10.9.0.3:2888:3888\n";
+    let load = |place: &Place, lines: &str| {
+        let source = Source { own_addresses: Some(host), ..place.source(lines) };
+        load(&source).map_err(|refusal| refusal.to_string())
+    };
+    let place = Place::new("itself", None);
+    let settings = load(&place, &format!("{LIMITS}{list}")).unwrap();
+    assert_eq!(settings.core.ensemble.unwrap().me, 2);
+    let said: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|line| line.contains("server 2, by its address 10.9.0.2")), "{said:?}");
+    let elsewhere = list.replace("10.9.0.2", "10.9.0.4");
+    let refusal = load(&place, &format!("{LIMITS}{elsewhere}")).unwrap_err();
+    assert!(refusal.contains("(10.9.0.2): server.1 10.9.0.1, server.2 10.9.0.4"), "{refusal}");
+    let loopback = list.replace("10.9.0.", "127.0.0.");
+    let refusal = load(&place, &format!("{LIMITS}{loopback}")).unwrap_err();
+    assert!(refusal.contains("server.1 127.0.0.1, server.2 127.0.0.2"), "{refusal}");
+    let told = Place::new("told", Some("3"));
+    assert_eq!(load(&told, &format!("{LIMITS}{list}")).unwrap().core.ensemble.unwrap().me, 3);
 }
 
 #[test]

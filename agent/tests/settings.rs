@@ -258,6 +258,27 @@ fn a_dynamic_file_is_read() {
     assert!(refusal.contains(":2: clientPort=1: unexpected key in a dynamic file"), "{refusal}");
 }
 
+/// Goal: a secret of the service manager wins over the one in the file, which is told; without one the
+/// file's holds.
+#[test]
+fn a_credential_wins_over_the_file() {
+    const KEY: &str = "DigestAuthenticationProvider.superDigest";
+    let file = File::new("secret", &format!("{BASE}{KEY}=super:file\n"));
+    let secrets = file.0.with_extension("credentials");
+    std::fs::create_dir_all(&secrets).unwrap();
+    let load = || {
+        let (path, credentials) = (Some(file.0.clone()), Some(secrets.clone()));
+        load(&Source { file: path, credentials, ..Source::default() }).unwrap()
+    };
+    assert_eq!(load().core.super_digest.as_deref(), Some("super:file"));
+    std::fs::write(secrets.join("superdigest"), "super:credential\n").unwrap();
+    let settings = load();
+    assert_eq!(settings.core.super_digest.as_deref(), Some("super:credential"));
+    let warned = settings.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(warned.contains(KEY) && !warned.contains("super:"), "{warned}");
+    std::fs::remove_dir_all(&secrets).unwrap();
+}
+
 #[test]
 fn the_file_wins_over_the_command_line() {
     let file = File::new("both", &format!("{BASE}snapCount=10\n"));
@@ -265,7 +286,7 @@ fn the_file_wins_over_the_command_line() {
     let source = Source {
         file: Some(file.0.clone()),
         overrides: overrides.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        state_dir: None,
+        ..Source::default()
     };
     let settings = load(&source).unwrap();
     assert_eq!(settings.core.snapshot_txns, 10);

@@ -21,7 +21,7 @@
 hosts_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HOSTS_CACHE=${HOSTS_CACHE:-${CARGO_TARGET_DIR:-$hosts_top/target}/hosts}
 HOSTS_DIR=${HOSTS_DIR:-$HOSTS_CACHE/docker}
-HOSTS_PACKAGES=${HOSTS_PACKAGES:-systemd,systemd-sysv,dbus,iproute2,python3}
+HOSTS_PACKAGES=${HOSTS_PACKAGES:-systemd,systemd-sysv,dbus,iproute2,python3,locales}
 HOSTS_SUITE=${HOSTS_SUITE:-bookworm}
 HOSTS_MIRROR=${HOSTS_MIRROR:-http://deb.debian.org/debian}
 export DOCKER_HOST=unix://$HOSTS_DIR/docker.sock
