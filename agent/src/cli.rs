@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use crate::admin::words::version;
-use crate::settings::{self, Source};
+use crate::settings::{self, Source, own_id};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -14,6 +14,8 @@ zk-agent, a ZooKeeper-compatible coordination server
 
 usage: zk-agent [--config FILE] [-Dname=value ...]
        zk-agent check-config FILE
+       zk-agent reload --config FILE PID
+       zk-agent backup --config FILE --to DIR [--keep N]
        zk-agent export DIR
        zk-agent log|snapshot|verify [ARGUMENTS]
 
@@ -27,6 +29,8 @@ $XDG_STATE_HOME/zk-agent or ~/.local/state/zk-agent.
 
 commands:
   check-config     print the settings that FILE gives, and what has no effect
+  reload           check FILE, and have the server PID read it again; waits until it has
+  backup           write and check a copy of the data of a server that may run
   export           write an Apache snapshot into DIR, for the way back
   log              print the transaction log
   snapshot         print a snapshot
@@ -48,6 +52,8 @@ pub enum Command {
     },
     /// Look at settings.
     CheckConfig(PathBuf),
+    /// Have a server read its settings again: the file, and the server's process id.
+    Reload(PathBuf, i32),
     /// One of the offline tools, with its arguments.
     Tool(Tool, Vec<OsString>),
     /// `--help`.
@@ -56,7 +62,7 @@ pub enum Command {
     Version,
 }
 
-/// The tools that work on the data directory of a stopped server.
+/// The tools that work on the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Writes an Apache snapshot.
@@ -67,6 +73,8 @@ pub enum Tool {
     Snapshot,
     /// Checks files.
     Verify,
+    /// Copies the data of a server that may run.
+    Backup,
 }
 
 /// Reads the arguments behind the program's name. The error is a line for whoever typed them.
@@ -108,10 +116,22 @@ fn command(name: &OsString, parser: &mut Parser) -> Result<Command, String> {
                 Some(other) => Err(format!("{}; see --help", other.unexpected())),
             };
         }
+        Some("reload") => {
+            let rest = parser.raw_args().map_err(|e| e.to_string())?;
+            let (file, rest) = take_config(rest.collect())?;
+            let pid = rest.first().and_then(|text| text.to_str()?.parse().ok());
+            return match (file, pid) {
+                (Some(file), Some(pid)) if rest.len() == 1 && pid > 1 => {
+                    Ok(Command::Reload(file, pid))
+                }
+                _ => Err("reload wants --config FILE and the server's process id".to_owned()),
+            };
+        }
         Some("export") => Tool::Export,
         Some("log") => Tool::Log,
         Some("snapshot") => Tool::Snapshot,
         Some("verify") => Tool::Verify,
+        Some("backup") => Tool::Backup,
         _ => {
             let name = name.to_string_lossy();
             return Err(format!("no command {name:?}; a file of settings goes behind --config"));
@@ -144,7 +164,9 @@ pub fn source(config: Option<PathBuf>, mut overrides: Vec<(String, String)>) -> 
         let pairs = defined.filter_map(|text| text.split_once('='));
         overrides.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
-    Source { file: config, overrides, state_dir: state_dir() }
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let own_addresses = Some(own_id::own_addresses as fn() -> _);
+    Source { file: config, overrides, state_dir: state_dir(), credentials, own_addresses }
 }
 
 /// Where a server without a file keeps its data.
@@ -157,6 +179,13 @@ fn state_dir() -> Option<PathBuf> {
         return Some(PathBuf::from(home).join("zk-agent"));
     }
     variable("HOME").map(|home| PathBuf::from(home).join(".local/state/zk-agent"))
+}
+
+/// `reload`: what the server has changed; or why the settings are refused, by us or by it.
+pub fn reload(file: PathBuf, pid: i32) -> Result<String, String> {
+    // The same reason in the same words, without asking a server that serves.
+    settings::load(&source(Some(file), Vec::new())).map_err(|refusal| refusal.to_string())?;
+    crate::reload::ask(pid)
 }
 
 /// What `check-config` prints: the settings, then the warnings; or why they are refused.
@@ -202,8 +231,18 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for line in ["--confg a", "zoo.cfg", "check-config", "check-config a b", "-Dx", "--config"]
-        {
+        assert_eq!(parsed("reload --config a 12"), Ok(Command::Reload("a".into(), 12)));
+        for line in [
+            "reload 12",
+            "reload --config a",
+            "reload --config a 1",
+            "--confg a",
+            "zoo.cfg",
+            "check-config",
+            "check-config a b",
+            "-Dx",
+            "--config",
+        ] {
             assert!(parsed(line).is_err(), "{line}");
         }
         assert!(parsed("zoo.cfg").unwrap_err().contains("--config"));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use zk_agent::cli::{self, Command, Tool};
 use zk_agent::disk::tools::command;
-use zk_agent::{node, report, settings, start};
+use zk_agent::{backup, node, report, settings, start};
 
 // Known bugs of others are switches for the simulator: no server is built that has them.
 const _: () = assert!(!zk_core::bugs::COMPILED, "build zk-agent without zk-core's feature bugs");
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
             Ok(text) => print(&text),
             Err(refusal) => refuse(&refusal.to_string()),
         },
+        Command::Reload(file, pid) => match cli::reload(file, pid) {
+            Ok(text) => print(&text),
+            Err(refusal) => refuse(&refusal),
+        },
         Command::Run { config, overrides } => run(config, overrides),
         Command::Tool(tool, arguments) => run_tool(tool, arguments),
     }
@@ -33,7 +37,7 @@ fn run(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> ExitCode {
     match start::run(&cli::source(config, overrides), node::recover) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            report::say(&failure.to_string());
+            report::say_failure(&failure.to_string(), failure.exit_code());
             ExitCode::from(failure.exit_code() as u8)
         }
     }
@@ -46,6 +50,7 @@ fn run_tool(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
         Tool::Log => "log",
         Tool::Snapshot => "snapshot",
         Tool::Verify => "verify",
+        Tool::Backup => return run_backup(arguments),
     };
     let (file, mut arguments) = match cli::take_config(arguments) {
         Ok(taken) => taken,
@@ -66,6 +71,24 @@ fn run_tool(tool: Tool, arguments: Vec<OsString>) -> ExitCode {
     let mut say = |line: &str| report::say(line);
     match command::run(name, arguments, place, &mut std::io::stdout(), &mut say) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::say(&failure.to_string());
+            ExitCode::from(failure.exit_code() as u8)
+        }
+    }
+}
+
+fn run_backup(arguments: Vec<OsString>) -> ExitCode {
+    let (file, arguments) = match cli::take_config(arguments) {
+        Ok(taken) => taken,
+        Err(mistake) => return refuse(&mistake),
+    };
+    let settings = match settings::load(&cli::source(file, Vec::new())) {
+        Ok(settings) => settings,
+        Err(refusal) => return refuse(&refusal.to_string()),
+    };
+    match backup::run(&settings, arguments, &mut |line| report::say(line)) {
+        Ok(text) => print(&text),
         Err(failure) => {
             report::say(&failure.to_string());
             ExitCode::from(failure.exit_code() as u8)

@@ -22,7 +22,7 @@ use crate::disk::{
 use crate::server::{Core, Disk, DiskReport};
 use crate::start::{Failure, Recovery};
 use crate::sys::clock;
-use crate::systemd::Progress;
+use crate::systemd::{Progress, Systemd};
 
 /// Bytes of txns behind the newest snapshot above which a start takes a snapshot of its own.
 const REPLAYED_BYTES_MAX: u64 = 16 << 20;
@@ -321,6 +321,10 @@ impl Disk for NodeDisk {
         self.snapshots.room()
     }
 
+    fn busy_ms(&self) -> i64 {
+        self.log.as_ref().map_or(0, LogWriter::busy_ms)
+    }
+
     fn sizes(&self) -> (u64, u64) {
         let bytes = |dir: &std::path::Path| -> u64 {
             let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
@@ -369,8 +373,11 @@ impl NodeDisk {
         {
             disk::Rewrite::Cut(cut).save(&self.dir).map_err(|error| error.to_string())?;
         }
+        // Nobody turns the loop meanwhile: what is loaded is the sign of life.
+        let systemd = Systemd::from_environment();
+        let progress = systemd.progress(clock::now().mono_ms);
         let (recovered, position, _) =
-            load(&mut self.dir, &self.config, None).map_err(|error| error.to_string())?;
+            load(&mut self.dir, &self.config, Some(progress)).map_err(|error| error.to_string())?;
         self.open_log(position)?;
         Ok(recovered)
     }

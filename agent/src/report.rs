@@ -1,7 +1,8 @@
-//! The log: lines `level room: event key=value` on stderr, with journal priorities under systemd.
+//! The log: lines `level room: event key=value` on stderr, or entries of the journal when stderr leads
+//! to it.
 //!
-//! Writing a line never blocks and never fails: when nobody reads stderr, lines are dropped and
-//! counted, and the count is the first line when there is room again.
+//! Writing a line never blocks and never fails: when nobody reads, lines are dropped and counted, and
+//! the count is the first line when there is room again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Record};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::journal::{self, Journal};
 use crate::sys::clock;
 use crate::sys::date::Date;
 
@@ -23,7 +25,9 @@ pub const TABBED_TARGET: &str = "audit";
 
 /// Starts logging. `RUST_LOG` wins over `level` for as long as the process lives.
 pub fn start(level: LevelFilter) {
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = Journal::of_stderr();
+    // Where the journal is and its socket is not, as in a root directory of its own, it takes lines.
+    let by_lines = journal.is_none() && std::env::var_os("JOURNAL_STREAM").is_some();
     let mut builder = Builder::new();
     match std::env::var("RUST_LOG") {
         Ok(filters) => builder.parse_filters(&filters),
@@ -31,7 +35,18 @@ pub fn start(level: LevelFilter) {
         Err(_) => builder.filter_level(LevelFilter::Trace),
     };
     builder.target(Target::Pipe(Box::new(Stderr { pipe: own_pipe() })));
-    builder.format(move |out, record| out.write_all(&line(record, journal)));
+    builder.format(move |out, record| match &journal {
+        None => out.write_all(&line(record, by_lines)),
+        Some(journal) => {
+            put_or_count(&|entry| journal.put(entry), &entry(record), &|lost| {
+                let text = format!("report: lines_lost count={lost}");
+                let mut builder = Record::builder();
+                let record = builder.level(Level::Warn).target(module_path!()).build();
+                journal::entry(&record, &text, priority(Level::Warn))
+            });
+            Ok(())
+        }
+    });
     if builder.try_init().is_ok() {
         set_level(level);
     }
@@ -44,37 +59,59 @@ pub fn set_level(level: LevelFilter) {
     }
 }
 
+/// Tells why the process ends: an event of the log where that goes to the journal, or else a line for
+/// whoever typed the command.
+pub fn say_failure(why: &str, exit_code: i32) {
+    if Journal::of_stderr().is_some() {
+        // Settings that were refused have not begun it.
+        start(LevelFilter::Info);
+        log::error!("start: failed exit_code={exit_code} reason=\"{why}\"");
+    } else {
+        say(why);
+    }
+}
+
 /// Says a line on stderr before logging has begun, or to whoever typed the command.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "zk-agent: {line}");
 }
 
-/// A broken invariant ends the process: the line says where, the core dump has the rest.
-pub fn abort_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
+/// A broken invariant ends the process: the line says where, the core dump has the rest. `before` is
+/// called in between.
+pub fn abort_on_panic(before: fn()) {
+    std::panic::set_hook(Box::new(move |panic| {
         let what = panic.payload();
         let text = what.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| what.downcast_ref::<String>().cloned()).unwrap_or_default();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         log::error!("panic: place={place} reason={text:?}");
+        before();
         std::process::abort();
     }));
 }
 
-fn line(record: &Record<'_>, journal: bool) -> Vec<u8> {
+/// The text of a record. It is one line, whatever stands in it.
+fn text(record: &Record<'_>) -> String {
+    let tabs = record.target() == TABBED_TARGET;
+    let stays = |c: char| !c.is_ascii_control() || (tabs && c == '\t');
+    let text = record.args().to_string();
+    text.chars().map(|c| if stays(c) { c } else { ' ' }).collect()
+}
+
+fn entry(record: &Record<'_>) -> Vec<u8> {
+    journal::entry(record, &text(record), priority(record.level()))
+}
+
+fn line(record: &Record<'_>, by_lines: bool) -> Vec<u8> {
     let level = record.level();
-    let head = if journal {
+    let head = if by_lines {
         format!("<{}>", priority(level))
     } else {
         let name = level.as_str().to_ascii_lowercase();
         format!("{} {name} ", Date::from_ms(clock::now().wall_ms).seconds())
     };
     let mut line = head.into_bytes();
-    line.extend_from_slice(record.args().to_string().as_bytes());
-    // A line is one line, whatever stands in it.
-    let tabs = record.target() == TABBED_TARGET;
-    let stays = |b: u8| !b.is_ascii_control() || (tabs && b == b'\t');
-    line.iter_mut().filter(|b| !stays(**b)).for_each(|b| *b = b' ');
+    line.extend_from_slice(text(record).as_bytes());
     line.truncate(LINE_BYTES_MAX - 1);
     line.push(b'\n');
     line
@@ -127,16 +164,22 @@ impl Stderr {
     }
 }
 
+/// Hands a line over, after one about those that were lost before; or counts it as lost.
+fn put_or_count(put: &dyn Fn(&[u8]) -> bool, line: &[u8], about: &dyn Fn(u64) -> Vec<u8>) {
+    let lost = LOST.swap(0, Ordering::Relaxed);
+    let told = lost == 0 || put(&about(lost));
+    if !told {
+        LOST.fetch_add(lost, Ordering::Relaxed);
+    }
+    if !told || !put(line) {
+        LOST.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let lost = LOST.swap(0, Ordering::Relaxed);
-        let told = lost == 0 || self.put(format!("report: lines_lost count={lost}\n").as_bytes());
-        if !told {
-            LOST.fetch_add(lost, Ordering::Relaxed);
-        }
-        if !told || !self.put(line) {
-            LOST.fetch_add(1, Ordering::Relaxed);
-        }
+        let about = |lost| format!("report: lines_lost count={lost}\n").into_bytes();
+        put_or_count(&|line| self.put(line), line, &about);
         Ok(line.len())
     }
 
@@ -155,9 +198,10 @@ fn is_writable(fd: &impl AsFd) -> bool {
 mod tests {
     use super::*;
 
-    fn lines(text: &str, journal: bool) -> String {
+    fn lines(text: &str, by_lines: bool) -> String {
         let mut builder = Record::builder();
-        let bytes = line(&builder.args(format_args!("{text}")).level(Level::Warn).build(), journal);
+        let bytes =
+            line(&builder.args(format_args!("{text}")).level(Level::Warn).build(), by_lines);
         String::from_utf8(bytes).unwrap()
     }
 

@@ -6,6 +6,7 @@
 
 mod contract;
 mod disk;
+mod manager;
 mod members;
 mod peers;
 
@@ -21,16 +22,18 @@ use zk_core::{ConnId, Effect, Effects, Event, Now};
 
 use crate::admin::{self, Asked, Facts};
 use crate::audit::AuditLog;
+use crate::memory;
 use crate::net::batch::Batch;
 use crate::net::peers::TOKENS;
 use crate::net::throttle::Throttle;
 use crate::net::{Clients, Item, Listener, Peers, client_port};
 use crate::settings::{Whitelist, Word};
 use crate::sys::clock;
-use crate::sys::signal::{Signals, Told};
+use crate::sys::signal::Signals;
 use crate::systemd::Systemd;
 
 pub use contract::{Core, Disk, DiskReport, End};
+pub use manager::keep_sockets;
 pub use members::Membership;
 use peers::Ensemble;
 
@@ -68,14 +71,16 @@ pub struct Reloaded {
     pub connections_per_ip_max: u32,
     /// Connections at most.
     pub connections_max: u32,
+    /// What differs from before, `key=value`, and what of it needs a restart.
+    pub told: Vec<String>,
 }
 
 /// Reads the settings again beside the loop: a file system or a name server may be slow.
 pub struct Reload {
     /// Begins to read. Each call is answered once, and the loop is woken for it.
     pub begin: Box<dyn FnMut()>,
-    /// What was read; `None` when it was refused.
-    pub done: Receiver<Option<Reloaded>>,
+    /// What was read, or why it was refused.
+    pub done: Receiver<Result<Reloaded, String>>,
 }
 
 /// Everything the loop is made of.
@@ -108,6 +113,8 @@ pub struct Parts<C, D> {
     pub facts: Facts,
     /// Reads the settings again.
     pub reload: Reload,
+    /// How much memory there is.
+    pub memory: memory::Watch,
 }
 
 /// The running server.
@@ -128,6 +135,9 @@ pub struct Server<C, D> {
     /// The settings are being read; and somebody has asked for it once more since.
     reload_runs: bool,
     reload_again: bool,
+    reloads: u64,
+    /// The client port is another one.
+    moved: bool,
     /// When stopping ends at the latest.
     stop_by_ms: Option<i64>,
     chance: u64,
@@ -137,6 +147,8 @@ pub struct Server<C, D> {
 impl<C: Core, D: Disk> Server<C, D> {
     /// Registers everything with the poll.
     pub fn new(mut parts: Parts<C, D>) -> io::Result<Server<C, D>> {
+        let bounds = parts.memory.read();
+        parts.clients.bound(bounds.output_bytes, bounds.input_bytes);
         let registry = parts.poll.registry();
         registry.register(parts.listener.source(), LISTENER, Interest::READABLE)?;
         let signals = parts.signals.as_raw_fd();
@@ -154,17 +166,12 @@ impl<C: Core, D: Disk> Server<C, D> {
             snapshot_last: false,
             reload_runs: false,
             reload_again: false,
+            reloads: 0,
+            moved: false,
             stop_by_ms: None,
             chance: now.wall_ms as u64 | 1,
             end: None,
         })
-    }
-
-    /// Tells the service manager that clients are served.
-    pub fn announce(&mut self) {
-        self.parts.systemd.ready();
-        self.parts.audit.started();
-        self.tell_status();
     }
 
     /// Turns until somebody stops it or the disk fails.
@@ -200,8 +207,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         }
         self.flush_peers();
         self.parts.clients.flush_dirty();
-        self.parts.systemd.after_turn(self.now.mono_ms);
-        self.tell_status();
+        self.tell_manager();
         self.look_for_the_end();
         Ok(())
     }
@@ -273,7 +279,7 @@ impl<C: Core, D: Disk> Server<C, D> {
         let (mut count, now) = (0, self.now);
         let Parts { members, listener, facts, poll, .. } = &mut self.parts;
         if let Some(members) = members.as_mut().filter(|_| self.stop_by_ms.is_none()) {
-            members.listen(now.mono_ms, listener, facts, poll.registry());
+            self.moved |= members.listen(now.mono_ms, listener, facts, poll.registry());
         }
         while self.stop_by_ms.is_none()
             && self.parts.listener.has_work(now.mono_ms)
@@ -505,67 +511,6 @@ impl<C: Core, D: Disk> Server<C, D> {
         // One huge reply must not cost its memory for ever.
         if bytes.capacity() > EFFECT_BYTES_KEPT_MAX {
             *bytes = Vec::new();
-        }
-    }
-
-    fn take_signals(&mut self) {
-        while let Some(told) = self.parts.signals.next_told() {
-            match told {
-                Told::Reload => self.reload(),
-                Told::Stop if self.stop_by_ms.is_some() => self.end = Some(End::StoppedAtOnce),
-                Told::Stop => {
-                    log::info!("server: stopping clients={}", self.parts.clients.count());
-                    // Who comes now is refused at once and may go elsewhere, instead of waiting for an
-                    // answer that never comes.
-                    self.parts.listener.close();
-                    self.parts.systemd.stopping();
-                    self.parts.audit.stopping();
-                    self.stop_by_ms = Some(self.now.mono_ms + STOP_MS);
-                    self.step(Event::Stopping);
-                }
-            }
-        }
-    }
-
-    fn reload(&mut self) {
-        self.reload_again = self.reload_runs;
-        if !self.reload_runs {
-            self.reload_runs = true;
-            self.parts.systemd.reloading();
-            (self.parts.reload.begin)();
-        }
-    }
-
-    fn take_reloaded(&mut self) {
-        let Ok(reloaded) = self.parts.reload.done.try_recv() else { return };
-        if let Some(reloaded) = reloaded {
-            self.parts.whitelist = reloaded.whitelist;
-            let limits = self.parts.clients.limits_mut();
-            limits.connections_per_ip_max = reloaded.connections_per_ip_max;
-            limits.connections_max = reloaded.connections_max;
-        }
-        self.parts.systemd.ready();
-        self.reload_runs = false;
-        if std::mem::take(&mut self.reload_again) {
-            self.reload();
-        }
-    }
-
-    /// A stopping server ends when everything appended is durable, every reply is sent, and whoever
-    /// it led can elect another.
-    fn look_for_the_end(&mut self) {
-        let Some(stop_by_ms) = self.stop_by_ms else { return };
-        if self.parts.disk.queued_bytes() == 0 {
-            // The last report may have come after the look at the reports of this turn.
-            self.take_disk_reports();
-            self.parts.clients.flush_dirty();
-        }
-        let written = self.parts.disk.queued_bytes() == 0 && !self.parts.clients.has_output();
-        let idle = written && self.parts.core.is_idle();
-        if self.end.is_none() && (idle || self.now.mono_ms >= stop_by_ms) {
-            self.step(Event::Stopped);
-            self.flush_peers();
-            self.end = Some(End::Stopped);
         }
     }
 

@@ -14,15 +14,18 @@ use zk_core::Config;
 use crate::admin::Facts;
 use crate::audit::AuditLog;
 use crate::dynamic::DynamicFiles;
+use crate::memory;
 use crate::net::resolver::Resolver;
 use crate::net::throttle::Throttle;
-use crate::net::{Clients, Listener, Peers, peers};
-use crate::report;
-use crate::server::{Core, DISK, Disk, End, Membership, Parts, Reload, Reloaded, Server};
+use crate::net::{Clients, Passed, Peers, peers};
+use crate::server::{
+    Core, DISK, Disk, End, Membership, Parts, Reload, Reloaded, Server, keep_sockets,
+};
 use crate::settings::{self, PeerSettings, Refusal, Settings, Source};
 use crate::sys::signal::Signals;
 use crate::sys::{clock, limits};
-use crate::systemd::Systemd;
+use crate::systemd::{self, Systemd};
+use crate::{journal, report};
 
 /// Descriptors that are kept for files, signals and the poll.
 const DESCRIPTORS_RESERVED: u64 = 64;
@@ -36,6 +39,8 @@ pub enum Failure {
     Data(i32, String),
     /// The disk failed while the server ran.
     Disk(String),
+    /// The service manager passes sockets that are for nothing.
+    Sockets(String),
     /// A port for the other servers can't be had: what was tried, and what it said.
     Peers(String),
     /// The operating system refused something: what was tried, and what it said.
@@ -46,7 +51,7 @@ impl Failure {
     /// 78 for settings, 74 for the disk, 14 for the ports of peers as in Apache's server, 1 for the rest; the data directory's own.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Failure::Settings(_) => 78,
+            Failure::Settings(_) | Failure::Sockets(_) => 78,
             Failure::Data(code, _) => *code,
             Failure::Disk(_) => 74,
             Failure::Peers(_) => 14,
@@ -59,7 +64,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Settings(refusal) => refusal.fmt(f),
-            Failure::Data(_, what) | Failure::Peers(what) => f.write_str(what),
+            Failure::Data(_, what) | Failure::Sockets(what) | Failure::Peers(what) => {
+                f.write_str(what)
+            }
             Failure::Disk(what) => write!(f, "the disk failed: {what}"),
             Failure::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
@@ -79,7 +86,23 @@ pub struct Recovery<'a> {
 }
 
 /// Runs a server until it is stopped. `recover` opens the data directory and gives core and disk.
+/// The service manager is told of a failure.
 pub fn run<C: Core, D: Disk>(
+    source: &Source,
+    recover: impl FnOnce(Recovery<'_>) -> Result<(C, D), Failure>,
+) -> Result<(), Failure> {
+    let ended = run_to_the_end(source, recover);
+    if let Err(failure) = &ended {
+        let errno = match failure {
+            Failure::System(_, error) => error.raw_os_error(),
+            _ => None,
+        };
+        Systemd::from_environment().failed(&failure.to_string(), errno);
+    }
+    ended
+}
+
+fn run_to_the_end<C: Core, D: Disk>(
     source: &Source,
     recover: impl FnOnce(Recovery<'_>) -> Result<(C, D), Failure>,
 ) -> Result<(), Failure> {
@@ -87,7 +110,10 @@ pub fn run<C: Core, D: Disk>(
     let signals = Signals::open().map_err(system("receive signals"))?;
     let settings = settings::load(source).map_err(Failure::Settings)?;
     report::start(settings.log_level);
-    report::abort_on_panic();
+    if let Some(ensemble) = &settings.core.ensemble {
+        journal::set_server_id(ensemble.me);
+    }
+    report::abort_on_panic(systemd::trigger);
     for warning in &settings.warnings {
         log::warn!("settings: {warning}");
     }
@@ -106,7 +132,8 @@ pub fn run<C: Core, D: Disk>(
     }
     // From here on the next SIGTERM ends the process, however long the disk takes.
     parts.signals.release();
-    let Parts { core, disk, .. } = parts;
+    let Parts { core, disk, systemd, .. } = parts;
+    systemd.closing();
     drop(disk);
     // Freeing a million znodes one by one would only delay the end.
     std::mem::forget(core);
@@ -126,21 +153,26 @@ fn assemble<C: Core, D: Disk>(
     recover: impl FnOnce(Recovery<'_>) -> Result<(C, D), Failure>,
 ) -> Result<Server<C, D>, Failure> {
     let started = clock::now();
+    let systemd = Systemd::from_environment();
     let descriptors = limits::raise_open_files().saturating_sub(DESCRIPTORS_RESERVED).max(1);
     let poll = Poll::new().map_err(system("poll"))?;
     let waker = Arc::new(Waker::new(poll.registry(), DISK).map_err(system("make a waker"))?);
     let address = settings.client_address;
+    let mut passed = Passed::take().map_err(Failure::Sockets)?;
     // Before recovery, which may take long: a taken port is known at once.
-    let listener = Listener::bind(address, settings.backlog)
+    let listener = passed
+        .client(address, settings.backlog)
         .map_err(system(&format!("listen on {address}")))?;
     let address = listener.address();
     let peers = match &settings.peers {
-        Some(peers) => Some(listen_to_peers(peers, &poll, &waker)?),
+        Some(peers) => Some(listen_to_peers(peers, &mut passed, &poll, &waker)?),
         None => None,
     };
+    give_back(&passed, &systemd);
+    drop(passed);
+    keep_sockets(&systemd, &listener, peers.as_deref());
     check_directories(&settings)?;
     let members = membership(&settings, Arc::clone(&waker))?;
-    let systemd = Systemd::from_environment();
     let (core, disk) = recover(Recovery {
         settings: &settings,
         config: Config { seed: chance(), ..settings.core.clone() },
@@ -162,6 +194,7 @@ fn assemble<C: Core, D: Disk>(
         throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
         whitelist: settings.whitelist,
         facts: Facts::new(&settings, address, started),
+        memory: memory::Watch::default(),
         reload: reloader(source.clone(), settings.to_string(), waker),
     };
     let mut server = Server::new(parts).map_err(system("register with the poll"))?;
@@ -195,12 +228,27 @@ fn membership(settings: &Settings, waker: Arc<Waker>) -> Result<Option<Membershi
     Ok(Some(Membership::new(ensemble.me, files, settings.backlog, Resolver::new(waker))))
 }
 
+/// What was kept and is not used is closed for good; what was passed for nothing is told.
+fn give_back(passed: &Passed, systemd: &Systemd) {
+    for (name, address) in passed.unused() {
+        let address = address.map_or(String::new(), |address| address.to_string());
+        log::warn!(
+            "sockets: unused name={name} address={address} (this server listens on no such port; who \
+             connects there waits for ever: stop that unit)"
+        );
+    }
+    for name in passed.kept() {
+        systemd.forget(name);
+    }
+}
+
 fn listen_to_peers(
     settings: &PeerSettings,
+    passed: &mut Passed,
     poll: &Poll,
     waker: &Arc<Waker>,
 ) -> Result<Box<Peers>, Failure> {
-    let listeners = peers::bind(settings).map_err(Failure::Peers)?;
+    let listeners = peers::bind(settings, passed).map_err(Failure::Peers)?;
     let peers = Peers::new(settings, listeners, poll.registry(), Arc::clone(waker));
     let peers = peers.map_err(system("register with the poll"))?;
     for (port, address) in peers.addresses() {
@@ -252,23 +300,23 @@ fn reloader(source: Source, before: String, waker: Arc<Waker>) -> Reload {
         };
         if let Err(error) = std::thread::Builder::new().name("reload".to_owned()).spawn(read) {
             log::error!("settings: reload_refused reason=\"{error}\"");
-            let _ = send.send(None);
+            let _ = send.send(Err(error.to_string()));
         }
     };
     Reload { begin: Box::new(begin), done }
 }
 
-fn read_again(source: &Source, before: &Mutex<String>) -> Option<Reloaded> {
+fn read_again(source: &Source, before: &Mutex<String>) -> Result<Reloaded, String> {
     const TAKES_EFFECT: [&str; 4] =
         ["4lw.commands.whitelist=", "maxClientCnxns=", "maxCnxns=", "agent.logLevel="];
     let settings = match settings::load(source) {
         Ok(settings) => settings,
         Err(refusal) => {
             log::error!("settings: reload_refused reason=\"{refusal}\"");
-            return None;
+            return Err(refusal.to_string());
         }
     };
-    let after = settings.to_string();
+    let (after, mut told) = (settings.to_string(), Vec::new());
     let mut before = before.lock().expect("no thread panics while it holds this lock");
     for line in after.lines().filter(|line| !before.lines().any(|old| old == *line)) {
         // A reconfig changes them; it needs none.
@@ -278,16 +326,19 @@ fn read_again(source: &Source, before: &Mutex<String>) -> Option<Reloaded> {
         }
         if TAKES_EFFECT.iter().any(|key| line.starts_with(key)) {
             log::info!("settings: reloaded {line}");
+            told.push(line.to_owned());
         } else {
             log::warn!("settings: needs_restart {line}");
+            told.push(format!("{line} (needs a restart)"));
         }
     }
     *before = after;
     let level: LevelFilter = settings.log_level;
     report::set_level(level);
-    Some(Reloaded {
+    Ok(Reloaded {
         whitelist: settings.whitelist,
         connections_per_ip_max: settings.limits.connections_per_ip_max,
         connections_max: settings.limits.connections_max,
+        told,
     })
 }

@@ -291,7 +291,7 @@ fn the_service_manager_is_told() {
         panic!("never told {wanted:?}");
     };
     wait_for("READY=1");
-    wait_for("STATUS=Serving clients on 127.0.0.1:");
+    wait_for("STATUS=Standalone, zxid 0x0, 0 sessions, 5 znodes; 0 connections on 127.0.0.1:");
     wait_for("WATCHDOG=1");
     wait_for("WATCHDOG=1");
     daemon.signal(Signal::SIGHUP);

@@ -169,6 +169,9 @@ impl Disk for Memory {
     fn snapshot_room(&self) -> usize {
         0
     }
+    fn busy_ms(&self) -> i64 {
+        0
+    }
     fn sizes(&self) -> (u64, u64) {
         (1, 2)
     }
@@ -221,6 +224,7 @@ fn run(overrides: &[(&str, &str)]) -> Running {
             throttle: Throttle::new(settings.throttle.clone(), now.mono_ms),
             whitelist: settings.whitelist,
             facts: Facts::new(&settings, address, now),
+            memory: zk_agent::memory::Watch::default(),
             reload: Reload { begin: Box::new(|| ()), done: channel().1 },
         };
         let mut server = Server::new(parts).unwrap();

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use zk_core::replica::Standing;
 use zk_core::{Config, Members};
+use zk_wire::Zxid;
 
 use crate::settings::PeerSettings;
 
@@ -14,7 +15,7 @@ pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving 
 const MEMBERSHIP: &str = "membership: \n";
 
 /// Host and port.
-type Place = (String, u16);
+pub type Place = (String, u16);
 
 /// What the core doesn't tell of this server's place in its ensemble.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct EnsembleFacts {
     pub me: i64,
     /// Voters of the ensemble.
     pub voters: usize,
+    /// The other voters, and where they listen for votes.
+    pub other_voters: Vec<(i64, Vec<Place>)>,
     /// The lines of `conf` behind those that every server has, up to those about the members.
     limits: String,
     conf: String,
@@ -70,6 +73,7 @@ impl EnsembleFacts {
         let mut facts = EnsembleFacts {
             me: ensemble.me,
             voters: 0,
+            other_voters: Vec::new(),
             limits,
             conf: String::new(),
             proposals: Proposals::default(),
@@ -93,6 +97,9 @@ impl EnsembleFacts {
             ports.join("|")
         };
         self.voters = members.voters().count();
+        let others = members.servers.iter().filter(|(id, _)| **id != self.me);
+        let others = others.filter(|(id, _)| members.is_voter(**id));
+        self.other_voters = others.map(|(id, server)| (*id, server.election.clone())).collect();
         let conf = &mut self.conf;
         conf.clone_from(&self.limits);
         let _ = writeln!(conf, "electionPort={}", ports(election));
@@ -161,20 +168,20 @@ pub fn peer_state(standing: &Standing) -> Option<&'static str> {
 }
 
 /// What the service manager is told of the role.
-pub fn role_line(standing: &Standing, facts: &EnsembleFacts, now_ms: i64) -> String {
+pub fn role_line(standing: &Standing, facts: &EnsembleFacts, zxid: Zxid, now_ms: i64) -> String {
     let apart_s = (now_ms - facts.since_ms) / 1000;
     match standing {
         Standing::Alone => "standalone".to_owned(),
-        Standing::Apart => format!("no quorum for {apart_s} s"),
-        Standing::ReadOnly => format!("no quorum for {apart_s} s, read-only"),
+        Standing::Apart => format!("NO QUORUM for {apart_s} s"),
+        Standing::ReadOnly => format!("NO QUORUM for {apart_s} s, serving readers"),
         Standing::Leading(leading) => format!(
             "leading epoch {}, {}/{} followers synced",
             leading.epoch,
             leading.synced_followers,
             facts.voters.saturating_sub(1)
         ),
-        Standing::Following => "following".to_owned(),
-        Standing::Observing => "observing".to_owned(),
+        Standing::Following => format!("following, epoch {}", zxid.epoch()),
+        Standing::Observing => format!("observing, epoch {}", zxid.epoch()),
     }
 }
 
@@ -198,6 +205,7 @@ mod tests {
         let facts = EnsembleFacts {
             me: 2,
             voters: 3,
+            other_voters: Vec::new(),
             limits: String::new(),
             conf: String::new(),
             proposals: Proposals::default(),
@@ -208,7 +216,9 @@ mod tests {
         assert_eq!(figures(&Standing::Following, &facts, 2000), [("quorum_size", 3)]);
         let all = figures(&leading, &facts, 2500);
         assert!(all.contains(&("synced_followers", 2)) && all.contains(&("leader_uptime", 1500)));
-        assert_eq!(role_line(&leading, &facts, 0), "leading epoch 7, 2/2 followers synced");
-        assert_eq!(role_line(&Standing::Apart, &facts, 5200), "no quorum for 4 s");
+        let line = |standing, now_ms| role_line(standing, &facts, Zxid(0x7_0000_0001), now_ms);
+        assert_eq!(line(&leading, 0), "leading epoch 7, 2/2 followers synced");
+        assert_eq!(line(&Standing::Apart, 5200), "NO QUORUM for 4 s");
+        assert_eq!(line(&Standing::Following, 0), "following, epoch 7");
     }
 }

@@ -60,7 +60,7 @@ pub fn recover(dir: &mut DataDir, replay: &mut dyn Replay) -> Result<Recovery> {
         _ => None,
     };
     let segments = open_segments(dir)?;
-    let loaded = load_snapshot(dir, replay, &mut notes)?;
+    let loaded = load_newest(dir.data(), dir.identity().cluster, replay, &mut notes)?;
     let FirstBase { base, wants_snapshot, epochs } = match loaded {
         Some(base) => FirstBase { base, wants_snapshot: false, epochs: Epochs::default() },
         None => first_base(dir, &segments, replay, &mut notes)?,
@@ -148,15 +148,21 @@ fn open_segments(dir: &DataDir) -> Result<Vec<Opened>> {
     Ok(opened)
 }
 
-fn load_snapshot(
-    dir: &DataDir,
+/// Loads the newest snapshot that is good, if there is one; those that are not are noted. `data`: where
+/// ours are.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) fn load_newest(
+    data: &Path,
+    cluster: u128,
     replay: &mut dyn Replay,
     notes: &mut Vec<String>,
 ) -> Result<Option<Zxid>> {
-    let snapshots = list_snapshots(dir.data())?;
+    let snapshots = list_snapshots(data)?;
     let mut damaged = None;
     for (zxid, path) in snapshots.iter().rev() {
-        match load_one(path, *zxid, dir.identity().cluster, replay) {
+        match load_one(path, *zxid, cluster, replay) {
             Ok(()) => return Ok(Some(*zxid)),
             Err(detail) => {
                 notes.push(format!("snapshot {} is passed over: {detail}", path.display()));

@@ -86,6 +86,36 @@ struct Shared {
     sync_us: AtomicU64,
     sync_us_max: AtomicU64,
     bytes: AtomicU64,
+    busy: Busy,
+}
+
+/// Since when the thread has been at its present piece of work.
+#[derive(Debug)]
+struct Busy {
+    started: Instant,
+    /// µs after `started`; 0 while there is nothing to do, or no room to do it.
+    since_us: AtomicU64,
+}
+
+impl Busy {
+    fn begin(&self) {
+        let now_us = self.started.elapsed().as_micros() as u64;
+        self.since_us.store(now_us.max(1), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.since_us.store(0, Ordering::Relaxed);
+    }
+
+    fn ms(&self) -> i64 {
+        match self.since_us.load(Ordering::Relaxed) {
+            0 => 0,
+            since => {
+                let now_us = self.started.elapsed().as_micros() as u64;
+                (now_us.saturating_sub(since) / 1000) as i64
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -159,6 +189,7 @@ impl LogWriter {
             sync_us: AtomicU64::new(0),
             sync_us_max: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            busy: Busy { started: Instant::now(), since_us: AtomicU64::new(0) },
         });
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -274,6 +305,12 @@ impl LogWriter {
         self.shared.free_bytes.load(Ordering::Acquire)
     }
 
+    /// For how long the thread has been at its present write, in ms; 0 when it is at none. A disk
+    /// without room is no write that hangs.
+    pub fn busy_ms(&self) -> i64 {
+        self.shared.busy.ms()
+    }
+
     /// What was done so far.
     pub fn stats(&self) -> LogStats {
         LogStats {
@@ -378,6 +415,7 @@ impl Worker {
         let mut items = VecDeque::new();
         let mut used: Vec<Vec<u8>> = Vec::new();
         while self.wait(&mut items, &mut used) {
+            self.shared.busy.begin();
             let mut bytes = 0;
             for item in items.drain(..) {
                 match item {
@@ -399,6 +437,7 @@ impl Worker {
                     self.preparer.hurry();
                 }
             }
+            self.shared.busy.end();
         }
         self.leave_mark()
     }
@@ -466,7 +505,10 @@ impl Worker {
         self.shared.free_bytes.store(0, Ordering::Release);
         (self.wake)();
         let size = super::segment::RECORDS_START + record_bytes;
+        // How long a segment is waited for says nothing about this thread.
+        self.shared.busy.end();
         let next = self.preparer.take(old.serial + 1, size).ok_or(Ending::Stopped)?;
+        self.shared.busy.begin();
         let Prepared { path, file, header } = next;
         self.segment.change(path, file, header);
         self.first_known = false;

@@ -57,6 +57,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Clients {
     limits: ClientLimits,
+    output_total_max: usize,
+    input_total_max: usize,
     /// Slots at most, from the limit of open files.
     descriptors_max: usize,
     slots: Vec<Option<Conn>>,
@@ -87,6 +89,8 @@ impl Clients {
     pub fn new(limits: ClientLimits, descriptors_max: usize) -> Clients {
         Clients {
             limits,
+            output_total_max: OUTPUT_TOTAL_BYTES,
+            input_total_max: INPUT_TOTAL_BYTES,
             descriptors_max,
             slots: Vec::new(),
             free: Vec::new(),
@@ -106,6 +110,11 @@ impl Clients {
             counters: Counters::default(),
             drop_probability: 0.0,
         }
+    }
+
+    /// Bounds what is queued for all clients, and unfinished frames of all, in bytes.
+    pub fn bound(&mut self, output_bytes: usize, input_bytes: usize) {
+        (self.output_total_max, self.input_total_max) = (output_bytes, input_bytes);
     }
 
     /// The limits that hold; some may be changed while clients are connected.
@@ -328,7 +337,7 @@ impl Clients {
 
     /// Whether the unfinished frame of a client fits the limits of all clients together.
     fn input_is_affordable(&mut self, slot: u32) -> bool {
-        if self.input_bytes > INPUT_TOTAL_BYTES {
+        if self.input_bytes > self.input_total_max {
             return false;
         }
         let Some(threshold) = self.limits.large_request_bytes else { return true };
@@ -376,7 +385,7 @@ impl Clients {
             return;
         }
         let queued = conn.queue.len();
-        let scarce = self.output_bytes > OUTPUT_TOTAL_BYTES;
+        let scarce = self.output_bytes > self.output_total_max;
         if queued > if scarce { OUTPUT_SOFT_BYTES } else { OUTPUT_HARD_BYTES } {
             self.counters.output_overflows += 1;
             log::warn!("net: overflow peer={} queued_bytes={queued}", conn.peer);

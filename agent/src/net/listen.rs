@@ -2,8 +2,9 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use mio::Registry;
 use mio::net::{TcpListener, TcpStream};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
@@ -28,6 +29,8 @@ pub struct Listener {
     resume_ms: i64,
     /// The last attempt ended in an error, which was told.
     failing: bool,
+    /// No socket unit has opened it.
+    own: bool,
 }
 
 impl Listener {
@@ -44,7 +47,43 @@ impl Listener {
         };
         let socket = TcpListener::from_std(std::net::TcpListener::from(fd));
         let address = socket.local_addr()?;
-        Ok(Listener { socket: Some(socket), address, ready: false, resume_ms: 0, failing: false })
+        Ok(Listener {
+            socket: Some(socket),
+            address,
+            ready: false,
+            resume_ms: 0,
+            failing: false,
+            own: true,
+        })
+    }
+
+    /// A socket that was opened before, by the service manager or by this program's last start, and
+    /// listens already. `backlog`: as for [`Listener::bind`]; `None` leaves the queue as it is.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn passed(fd: OwnedFd, backlog: Option<Option<i32>>) -> io::Result<Listener> {
+        if let Some(backlog) = backlog {
+            listen(&fd, Backlog::new(backlog.unwrap_or(libc::SOMAXCONN))?)?;
+        }
+        let socket = std::net::TcpListener::from(fd);
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Listener {
+            socket: Some(TcpListener::from_std(socket)),
+            address,
+            // Somebody may have come before it was ours.
+            ready: true,
+            resume_ms: 0,
+            failing: false,
+            own: backlog.is_some(),
+        })
+    }
+
+    /// Its descriptor, if it is open and no socket unit holds it anyway: for the service manager to
+    /// keep.
+    pub fn own_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().filter(|_| self.own).map(|socket| socket.as_fd())
     }
 
     /// Where it listens, with the port that the kernel chose if 0 was asked for.
@@ -62,17 +101,27 @@ impl Listener {
     ///
     /// # Errors
     /// What the kernel says; it is closed then.
-    pub fn move_to(&mut self, address: SocketAddr, backlog: Option<i32>) -> io::Result<()> {
+    pub fn move_to(
+        &mut self,
+        address: SocketAddr,
+        backlog: Option<i32>,
+        poll: &Registry,
+    ) -> io::Result<()> {
         let moved = match Listener::bind(address, backlog) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && self.socket.is_some() => {
-                self.close();
+                self.leave(poll);
                 Listener::bind(address, backlog)
             }
             other => other,
         };
-        self.close();
+        self.leave(poll);
         *self = moved?;
         Ok(())
+    }
+
+    /// Whether a socket unit has opened it.
+    pub fn is_passed(&self) -> bool {
+        !self.own
     }
 
     /// Whether nobody can connect.
@@ -80,7 +129,17 @@ impl Listener {
         self.socket.is_none()
     }
 
-    /// Ends listening. Who waits to be accepted, or comes later, is refused by the kernel.
+    /// Ends listening, also for a poll that would go on to tell of a socket that others hold, too.
+    pub fn leave(&mut self, poll: &Registry) {
+        if let Some(socket) = &mut self.socket {
+            // One that is not registered has nothing to be forgotten.
+            let _ = poll.deregister(socket);
+        }
+        self.close();
+    }
+
+    /// Ends listening. Who waits to be accepted, or comes later, is refused by the kernel, unless the
+    /// service manager holds the socket, too: then they wait for the next start.
     pub fn close(&mut self) {
         self.socket = None;
         self.ready = false;
@@ -183,12 +242,13 @@ mod tests {
         let (_accepted, _) = listener.accept(0).unwrap().unwrap();
         // The same port on all addresses is taken by the old socket until that is closed.
         let everywhere = SocketAddr::new("0.0.0.0".parse().unwrap(), old.port());
-        listener.move_to(everywhere, None).unwrap();
+        let poll = mio::Poll::new().unwrap();
+        listener.move_to(everywhere, None, poll.registry()).unwrap();
         assert_eq!(listener.address(), everywhere);
         let _late = std::net::TcpStream::connect(old).unwrap();
         assert!(listener.accept(0).unwrap().is_some());
         let taken = Listener::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
-        assert!(listener.move_to(taken.address(), None).is_err());
+        assert!(listener.move_to(taken.address(), None, poll.registry()).is_err());
         assert!(listener.is_closed());
     }
 

@@ -13,6 +13,7 @@ mod output;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use mio::event::Event;
@@ -21,6 +22,7 @@ use zk_core::{PeerId, Port};
 
 use crate::net::Listener;
 use crate::net::conn::reset_on_close;
+use crate::net::passed::{self, Passed};
 use crate::net::resolver::{self, Resolver};
 use crate::settings::PeerSettings;
 use link::{Link, Phase};
@@ -88,17 +90,19 @@ pub struct Peers {
     reads_left: usize,
     /// No connection has to have come further before this time, `Now::mono_ms`.
     due_ms: i64,
+    /// Where the last dial led nowhere, and why.
+    away: BTreeMap<(String, u16), &'static str>,
 }
 
 /// Binds this server's ports for its peers, trying again as the settings say.
 ///
 /// # Errors
 /// What the last attempt said, with the address.
-pub fn bind(settings: &PeerSettings) -> Result<Vec<(Port, Listener)>, String> {
+pub fn bind(settings: &PeerSettings, passed: &mut Passed) -> Result<Vec<(Port, Listener)>, String> {
     let mut listeners = Vec::new();
     for (port, names) in [(Port::Election, &settings.election), (Port::Quorum, &settings.quorum)] {
         for name in names.iter().take(LISTENERS_MAX / 2) {
-            listeners.push((port, bind_one(port, name, settings)?));
+            listeners.push((port, bind_one(port, name, settings, passed)?));
             if settings.listen_on_all {
                 break;
             }
@@ -107,18 +111,23 @@ pub fn bind(settings: &PeerSettings) -> Result<Vec<(Port, Listener)>, String> {
     Ok(listeners)
 }
 
-fn bind_one(port: Port, name: &(String, u16), settings: &PeerSettings) -> Result<Listener, String> {
+fn bind_one(
+    port: Port,
+    name: &(String, u16),
+    settings: &PeerSettings,
+    passed: &mut Passed,
+) -> Result<Listener, String> {
     let mut attempt = 0;
     loop {
         let why = match address_of(name, settings.listen_on_all) {
             None => "no such host".to_owned(),
-            Some(address) => match Listener::bind(address, None) {
+            Some(address) => match open(port, address, passed) {
                 Ok(listener) => return Ok(listener),
                 Err(e) => e.to_string(),
             },
         };
         attempt += 1;
-        let port = if port == Port::Election { "election" } else { "quorum" };
+        let port = passed::name_of(port);
         let place = format!("{}:{}", name.0, name.1);
         if settings.bind_attempts.is_some_and(|most| attempt >= most) {
             return Err(format!(
@@ -128,6 +137,14 @@ fn bind_one(port: Port, name: &(String, u16), settings: &PeerSettings) -> Result
         }
         log::warn!("peers: bind_failed port={port} address={place} error=\"{why}\"");
         std::thread::sleep(std::time::Duration::from_millis(BIND_PAUSE_MS));
+    }
+}
+
+fn open(port: Port, address: SocketAddr, passed: &mut Passed) -> io::Result<Listener> {
+    let name = passed::name_of(port);
+    match passed.from_unit(name, address)? {
+        Some(listener) => Ok(listener),
+        None => passed.own(name, address, None),
     }
 }
 
@@ -194,6 +211,7 @@ impl Peers {
             buffer: vec![0; BUFFER_BYTES],
             reads_left: 0,
             due_ms: i64::MAX,
+            away: BTreeMap::new(),
         })
     }
 
@@ -361,6 +379,7 @@ impl Peers {
         let late: Vec<PeerId> =
             self.links.iter().filter(|(_, link)| late(link)).map(|(peer, _)| *peer).collect();
         for peer in late {
+            self.note_away(peer, "timeout");
             self.drop_link(peer);
         }
         let due_ms = self.links.values().map(|link| link.due_ms).min().unwrap_or(i64::MAX);
@@ -468,6 +487,17 @@ impl Peers {
     pub fn deadline_ms(&self) -> i64 {
         let accepts = self.listeners.iter().filter_map(|(_, listener)| listener.deadline_ms());
         accepts.fold(self.due_ms, i64::min)
+    }
+
+    /// Its listeners that no socket unit holds, for the service manager to keep.
+    pub fn own_fds(&self, port: Port) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let of_port = self.listeners.iter().filter(move |(of, _)| *of == port);
+        of_port.filter_map(|(_, listener)| listener.own_fd())
+    }
+
+    /// Whether it listens elsewhere since it was asked the last time.
+    pub fn take_moved(&mut self) -> bool {
+        self.moves.take_moved()
     }
 
     /// Where it listens.

@@ -67,6 +67,8 @@ pub trait Disk {
     fn snapshot_piece(&mut self, piece: &[u8], last: bool);
     /// Bytes of the running snapshot that may be handed over now.
     fn snapshot_room(&self) -> usize;
+    /// For how long the log's thread has been at its present write, in ms; 0 when it is at none.
+    fn busy_ms(&self) -> i64;
     /// Bytes on disk: of snapshots and of the log.
     fn sizes(&self) -> (u64, u64);
 }

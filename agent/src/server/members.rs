@@ -101,19 +101,18 @@ impl Membership {
         self.client.map(|(_, due_ms)| due_ms)
     }
 
-    /// Lets clients find this server where its line says.
+    /// Lets clients find this server where its line says. True when it listens elsewhere now.
     pub fn listen(
         &mut self,
         now_ms: i64,
         listener: &mut Listener,
         facts: &mut Facts,
         to: &Registry,
-    ) {
+    ) -> bool {
         self.take_found();
-        let Some((wanted, due_ms)) = self.client else { return };
-        if due_ms > now_ms {
-            return;
-        }
+        let Some((wanted, _)) = self.client.filter(|(_, due_ms)| *due_ms <= now_ms) else {
+            return false;
+        };
         // Everywhere is the same place in both families.
         let wanted = match wanted.ip().is_unspecified() {
             true => SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), wanted.port()),
@@ -124,10 +123,14 @@ impl Membership {
         let everywhere = here.ip().is_unspecified() && wanted.ip().is_unspecified();
         if !listener.is_closed() && (here == wanted || (everywhere && here.port() == wanted.port()))
         {
-            return;
+            return false;
+        }
+        if listener.is_passed() {
+            log::warn!("sockets: differs name=client address={here} settings={wanted}");
+            return false;
         }
         let moved = listener
-            .move_to(wanted, self.backlog)
+            .move_to(wanted, self.backlog, to)
             .and_then(|()| to.register(listener.source(), LISTENER, Interest::READABLE));
         match moved {
             Ok(()) => {
@@ -139,5 +142,6 @@ impl Membership {
                 self.client = Some((wanted, now_ms + BIND_PAUSE_MS));
             }
         }
+        true
     }
 }

@@ -2,7 +2,7 @@
 
 use zk_core::{Effect, Event, Now};
 
-use crate::admin::ensemble::{EnsembleFacts, Proposals, role_line};
+use crate::admin::ensemble::{EnsembleFacts, Proposals};
 use crate::net::{News, Peers};
 use crate::server::{Core, Disk, LOG_QUEUED_BYTES_MAX, Parts, Server};
 use crate::systemd::Systemd;
@@ -95,29 +95,5 @@ impl<C: Core, D: Disk> Server<C, D> {
                 return;
             }
         }
-    }
-
-    /// A line for the service manager, from time to time.
-    pub(super) fn tell_status(&mut self) {
-        let Parts { core, clients, systemd, facts, .. } = &mut self.parts;
-        if self.stop_by_ms.is_some() || !systemd.wants_status(self.now.mono_ms) {
-            return;
-        }
-        let status = core.status();
-        let role = match &facts.ensemble {
-            None => String::new(),
-            Some(facts) => {
-                let line = role_line(&status.standing, facts, self.now.mono_ms);
-                format!("Server {}: {line}. ", facts.me)
-            }
-        };
-        systemd.status(&format!(
-            "{role}Serving clients on {}: {} connections, {} sessions, {} znodes, zxid {}",
-            facts.address,
-            clients.count(),
-            status.sessions,
-            status.znodes,
-            status.zxid
-        ));
     }
 }

@@ -1,16 +1,16 @@
 //! Whether this is a server of an ensemble, and if so, of which and which one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use zk_core::{EmptyDisk, EnsembleConfig, Members};
 
 use crate::settings::files::read_entries;
 use crate::settings::given::{Origin, Refusal, Values};
 use crate::settings::servers::{HostPort, ServerList};
-use crate::settings::{EnsembleSettings, PeerSettings};
+use crate::settings::{EnsembleSettings, PeerSettings, own_id};
 
 const INT_MAX: i64 = i32::MAX as i64;
 /// How long a better vote is waited for once a quorum agrees, in ms.
@@ -153,12 +153,22 @@ fn file_beside(file: Option<&Path>, path: &str) -> PathBuf {
     if Path::new(path).exists() { PathBuf::from(path) } else { parent.join(path) }
 }
 
-/// The ensemble that the list makes; `None` for a server that stands alone.
+/// Where the settings and the data are.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The file of the settings, if there is one.
+    pub file: Option<&'a Path>,
+    /// The data directory.
+    pub data_dir: &'a Path,
+}
+
+/// The ensemble that the list makes; `None` for a server that stands alone. `own_addresses`: as in
+/// [`crate::settings::Source`].
 pub fn ensemble(
     values: &Values,
-    file: Option<&Path>,
+    place: Place<'_>,
     list: &mut ServerList,
-    data_dir: &Path,
+    own_addresses: Option<fn() -> Vec<IpAddr>>,
 ) -> Result<Option<EnsembleSettings>, Refusal> {
     let keys = keys(values)?;
     let oracle = values.text("oraclePath").is_some();
@@ -186,14 +196,14 @@ pub fn ensemble(
     }
     check_places(list)?;
     list.complete()?;
-    let me = my_id(list, data_dir)?;
+    let me = my_id(values, list, place.data_dir, own_addresses)?;
     let line = &list.servers[&me];
     warn(values, list, line.member.observer);
     Ok(Some(EnsembleSettings {
         core: EnsembleConfig {
             me,
             members: Members::of(&list.ensemble),
-            proposed: proposed(values, file)?,
+            proposed: proposed(values, place.file)?,
             init_ticks: keys.init_ticks as u32,
             sync_ticks: keys.sync_ticks as u32,
             settle_ms: SETTLE_MS,
@@ -261,8 +271,14 @@ fn check_places(list: &ServerList) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads `myid` in the data directory, and looks whether the list has it.
-fn my_id(list: &ServerList, data_dir: &Path) -> Result<i64, Refusal> {
+/// Reads `myid` in the data directory, and looks whether the list has it. Without one, the list says
+/// it, if this host has an address of one server only.
+fn my_id(
+    values: &Values,
+    list: &ServerList,
+    data_dir: &Path,
+    own_addresses: Option<fn() -> Vec<IpAddr>>,
+) -> Result<i64, Refusal> {
     let path = data_dir.join("myid");
     let refuse = |given: &str, reason: String, remedy: &str| Refusal {
         origin: Origin::WholeFile(path.clone()),
@@ -271,12 +287,21 @@ fn my_id(list: &ServerList, data_dir: &Path) -> Result<i64, Refusal> {
         remedy: remedy.to_owned(),
     };
     const REMEDY: &str = "write this server's number from the server list into it";
-    let text = fs::read(&path).map_err(|e| refuse("myid", e.to_string(), REMEDY))?;
-    let text = String::from_utf8_lossy(&text[..text.len().min(MYID_BYTES_MAX)]).into_owned();
-    let first = text.lines().next().unwrap_or("").trim();
-    let id: i64 = first
-        .parse()
-        .map_err(|_| refuse(&format!("myid={first:?}"), "not a whole number".to_owned(), REMEDY))?;
+    let id: i64 = match (fs::read(&path), own_addresses) {
+        (Err(error), Some(own)) if error.kind() == io::ErrorKind::NotFound => {
+            let (id, ip) = own_id::find(list, &own()).map_err(|e| refuse("myid", e, REMEDY))?;
+            let text = format!("is missing: this is server {id}, by its address {ip}");
+            values.warn_at(Origin::WholeFile(path.clone()), "myid", text);
+            id
+        }
+        (Err(error), _) => return Err(refuse("myid", error.to_string(), REMEDY)),
+        (Ok(text), _) => {
+            let text = String::from_utf8_lossy(&text[..text.len().min(MYID_BYTES_MAX)]);
+            let first = text.lines().next().unwrap_or("").trim();
+            let number = || "not a whole number".to_owned();
+            first.parse().map_err(|_| refuse(&format!("myid={first:?}"), number(), REMEDY))?
+        }
+    };
     let given = format!("myid={id}");
     if !list.servers.contains_key(&id) {
         let ids: Vec<String> = list.servers.keys().map(ToString::to_string).collect();

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use zk_core::{Config, LocalSessions};
 
-use crate::settings::ensemble::{check_client_address, ensemble, server_list};
+use crate::settings::ensemble::{Place, check_client_address, ensemble, server_list};
 use crate::settings::files::{parse, read_entries};
 use crate::settings::given::{Origin, Refusal, Values};
 use crate::settings::properties::Entry;
 use crate::settings::servers::ServerList;
 use crate::settings::{
     ClientLimits, DiskSettings, EnsembleSettings, Settings, ThrottleSettings, Whitelist, Word,
-    digest,
+    credentials, digest,
 };
 
 const ANY: i64 = i64::MAX;
@@ -29,6 +29,11 @@ pub struct Source {
     pub overrides: Vec<(String, String)>,
     /// Where data goes without a file and without `dataDir`.
     pub state_dir: Option<PathBuf>,
+    /// Where the service manager has put secrets, if it has.
+    pub credentials: Option<PathBuf>,
+    /// The addresses of this host, by which a server without `myid` finds itself in the list; none for
+    /// whoever must not look names up.
+    pub own_addresses: Option<fn() -> Vec<IpAddr>>,
 }
 
 /// Reads and checks everything.
@@ -70,7 +75,8 @@ fn collect(source: &Source, entries: Vec<Entry>) -> Result<Values, Refusal> {
 fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
     let mut list = server_list(values, source.file.as_deref())?;
     let (data_dir, log_dir) = directories(values, source)?;
-    let ensemble = ensemble(values, source.file.as_deref(), &mut list, &data_dir)?;
+    let place = Place { file: source.file.as_deref(), data_dir: &data_dir };
+    let ensemble = ensemble(values, place, &mut list, source.own_addresses)?;
     let client_address = client_address(values, source, &list, ensemble.as_ref())?;
     if let Some(ensemble) = &ensemble {
         check_client_address(values, ensemble, client_address)?;
@@ -87,7 +93,7 @@ fn assemble(source: &Source, values: &Values) -> Result<Settings, Refusal> {
         throttle: throttle(values, local_sessions(values, ensemble.as_ref()))?,
         whitelist: whitelist(values),
         log_level: log_level(values)?,
-        core: core(values, ensemble.as_ref())?,
+        core: core(values, source, ensemble.as_ref())?,
         peers: ensemble.map(|ensemble| ensemble.peers),
         warnings: values.take_warnings(),
     })
@@ -273,7 +279,11 @@ fn local_sessions(values: &Values, ensemble: Option<&EnsembleSettings>) -> Local
     }
 }
 
-fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, Refusal> {
+fn core(
+    values: &Values,
+    source: &Source,
+    ensemble: Option<&EnsembleSettings>,
+) -> Result<Config, Refusal> {
     let tick = values.int("tickTime", 3000, 1..=INT_MAX / 20)?;
     let timeout = |key: &str, ticks: i64| -> Result<i64, Refusal> {
         let given = values.int(key, -1, -1..=INT_MAX)?;
@@ -330,7 +340,7 @@ fn core(values: &Values, ensemble: Option<&EnsembleSettings>) -> Result<Config, 
             let on = values.flag("readonlymode.enabled", false) && ensemble.is_some();
             on.then_some(READ_ONLY_AFTER_MS.max(tick))
         },
-        ..access(values)?
+        ..access(values, source.credentials.as_deref())?
     })
 }
 
@@ -350,7 +360,7 @@ fn log_share(values: &Values) -> Result<Option<u32>, Refusal> {
 }
 
 /// Who may do what.
-fn access(values: &Values) -> Result<Config, Refusal> {
+fn access(values: &Values, credentials: Option<&Path>) -> Result<Config, Refusal> {
     const DIGEST: &str = "DigestAuthenticationProvider";
     let skip_acl = values.text("skipACL") == Some("yes");
     if skip_acl {
@@ -363,11 +373,16 @@ fn access(values: &Values) -> Result<Config, Refusal> {
         values.refuse(&algorithm, "no such algorithm", remedy)
     })?;
     let enabled = values.flag(&format!("{DIGEST}.enabled"), true);
-    let super_digest = values.text(&format!("{DIGEST}.superDigest")).filter(|id| !id.is_empty());
+    let key = format!("{DIGEST}.superDigest");
+    let super_digest = values.text(&key).filter(|id| !id.is_empty()).map(str::to_owned);
+    let credential = credentials::read(credentials, "superdigest")?;
+    if credential.is_some() && super_digest.is_some() {
+        values.warn(&key, "has no effect: the credential superdigest is used");
+    }
     Ok(Config {
         skip_acl,
         password_digest: enabled.then_some(digest),
-        super_digest: super_digest.map(str::to_owned),
+        super_digest: credential.or(super_digest),
         ensemble_names: ensemble_names(values),
         enforced_schemes: enforced_schemes(values, enabled)?,
         ..Config::default()

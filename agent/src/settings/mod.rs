@@ -11,6 +11,8 @@ pub mod keys;
 pub mod servers;
 pub mod given;
 pub mod files;
+pub mod credentials;
+pub mod own_id;
 pub mod ensemble;
 pub mod load;
 

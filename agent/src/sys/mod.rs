@@ -8,3 +8,4 @@ pub mod clock;
 pub mod date;
 pub mod limits;
 pub mod signal;
+pub mod passed;

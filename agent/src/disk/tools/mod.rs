@@ -10,6 +10,7 @@ pub mod dump;
 pub mod verify;
 pub mod cut;
 pub mod state;
+pub mod backup;
 pub mod command;
 
 #[cfg(test)]

@@ -241,7 +241,11 @@ fn find_txn(
     Ok(found)
 }
 
-fn write_state(state: &Recovered, zxid: Zxid, file: &File) -> io::Result<()> {
+/// Writes a state as a snapshot of Apache's.
+///
+/// # Errors
+/// What writing says.
+pub(super) fn write_state(state: &Recovered, zxid: Zxid, file: &File) -> io::Result<()> {
     // A null list would stop Apache's reader; an empty one means the same.
     const NULL: [u8; 4] = [0xff; 4];
     const EMPTY: [u8; 4] = [0; 4];

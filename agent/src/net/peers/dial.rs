@@ -26,7 +26,14 @@ pub struct Dialing {
     tries: Vec<(SocketAddr, TcpStream)>,
     rest: VecDeque<SocketAddr>,
     seen: Vec<SocketAddr>,
+    /// What is dialed.
+    names: Vec<(String, u16)>,
+    /// Why the last attempt failed, if one did.
+    failed: Option<ErrorKind>,
 }
+
+/// Places that are remembered as away: more than an ensemble has.
+const AWAY_MAX: usize = 512;
 
 impl Dialing {
     fn add(&mut self, addresses: Vec<SocketAddr>) {
@@ -45,7 +52,7 @@ impl Peers {
         let due_ms = now_ms + self.connect_ms;
         self.links.insert(peer, Link::dialed(port, due_ms));
         self.be_back(due_ms);
-        let mut dialing = Dialing::default();
+        let mut dialing = Dialing { names: names.clone(), ..Dialing::default() };
         for name in names {
             if let Some(addresses) = resolver::literals(std::slice::from_ref(&name)) {
                 dialing.add(addresses);
@@ -60,6 +67,22 @@ impl Peers {
             link.dialing = dialing;
         }
         self.try_on(peer);
+    }
+
+    /// Why the server at this place could not be reached when it was last tried, if so.
+    pub fn why_away(&self, place: &(String, u16)) -> Option<&'static str> {
+        self.away.get(place).copied()
+    }
+
+    /// A dial leads nowhere.
+    pub(super) fn note_away(&mut self, peer: PeerId, why: &'static str) {
+        let Some(link) = self.links.get(&peer).filter(|l| l.phase == Phase::Dialing) else {
+            return;
+        };
+        if self.away.len() >= AWAY_MAX {
+            self.away.clear();
+        }
+        self.away.extend(link.dialing.names.iter().map(|name| (name.clone(), why)));
     }
 
     /// A name was looked up.
@@ -81,7 +104,13 @@ impl Peers {
         while dialing.tries.len() < TRIES_MAX
             && let Some(address) = dialing.rest.pop_front()
         {
-            let Ok(mut socket) = TcpStream::connect(address) else { continue };
+            let mut socket = match TcpStream::connect(address) {
+                Ok(socket) => socket,
+                Err(error) => {
+                    dialing.failed = Some(error.kind());
+                    continue;
+                }
+            };
             let both = Interest::READABLE | Interest::WRITABLE;
             // One token for all of them: whoever is told of one looks at each.
             if self.registry.register(&mut socket, token_of(peer), both).is_ok() {
@@ -89,6 +118,13 @@ impl Peers {
             }
         }
         if dialing.tries.is_empty() && dialing.lookups == 0 {
+            let why = match dialing.failed {
+                None => "no such host",
+                Some(ErrorKind::ConnectionRefused) => "refused",
+                Some(ErrorKind::TimedOut) => "timeout",
+                Some(_) => "unreachable",
+            };
+            self.note_away(peer, why);
             self.drop_link(peer);
         }
     }
@@ -97,12 +133,20 @@ impl Peers {
     pub(super) fn look_if_connected(&mut self, peer: PeerId) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let dialing = &mut link.dialing;
-        dialing.tries.retain(|(_, socket)| state_of(socket) != State::Failed);
+        let failed = &mut dialing.failed;
+        dialing.tries.retain(|(_, socket)| match state_of(socket) {
+            State::Failed(why) => {
+                *failed = Some(why);
+                false
+            }
+            _ => true,
+        });
         let there = dialing.tries.iter().position(|(_, socket)| state_of(socket) == State::There);
         let Some(at) = there else { return self.try_on(peer) };
         let (address, socket) = dialing.tries.swap_remove(at);
         // The others end here.
-        link.dialing = Dialing::default();
+        let dialed = std::mem::take(&mut link.dialing);
+        self.away.retain(|name, _| !dialed.names.contains(name));
         link.socket = Some(socket);
         link.awaits_room = true;
         link.address = Some(address);
@@ -121,7 +165,7 @@ impl Peers {
 enum State {
     UnderWay,
     There,
-    Failed,
+    Failed(ErrorKind),
 }
 
 fn state_of(socket: &TcpStream) -> State {
@@ -130,8 +174,8 @@ fn state_of(socket: &TcpStream) -> State {
             // A port without a listener can be met by the dial itself.
             (Ok(there), Ok(here)) if there != here => State::There,
             (Err(e), _) if e.kind() == ErrorKind::NotConnected => State::UnderWay,
-            _ => State::Failed,
+            _ => State::Failed(ErrorKind::ConnectionRefused),
         },
-        Ok(Some(_)) | Err(_) => State::Failed,
+        Ok(Some(e)) | Err(e) => State::Failed(e.kind()),
     }
 }

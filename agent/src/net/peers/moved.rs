@@ -29,6 +29,8 @@ pub(super) struct Moves {
     asked: Vec<(Port, Place)>,
     /// When what is wanted is tried next; none while everything is there.
     due_ms: Option<i64>,
+    /// Something was opened or closed.
+    moved: bool,
 }
 
 impl Moves {
@@ -42,7 +44,13 @@ impl Moves {
             wanted: Vec::new(),
             asked: Vec::new(),
             due_ms: None,
+            moved: false,
         }
+    }
+
+    /// Whether something was opened or closed since it was asked the last time.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     fn same(&self, a: &Place, b: &Place) -> bool {
@@ -68,14 +76,16 @@ impl Peers {
         if self.moves.due_ms.is_none_or(|due_ms| due_ms > now_ms) {
             return;
         }
-        let moves = &self.moves;
+        let (moves, mut moved) = (&self.moves, false);
         for (place, (port, listener)) in moves.places.iter().zip(&mut self.listeners) {
             let wanted = moves.wanted.iter().any(|(p, w)| p == port && moves.same(w, place));
             if !wanted && !listener.is_closed() {
                 log::info!("peers: closed port={port:?} address={}", listener.address());
-                listener.close();
+                listener.leave(&self.registry);
+                moved = true;
             }
         }
+        self.moves.moved |= moved;
         self.moves.due_ms = None;
         for (port, place) in self.moves.wanted.clone() {
             if self.listens_at(port, &place) || self.moves.asked.contains(&(port, place.clone())) {
@@ -143,6 +153,7 @@ impl Peers {
             self.registry.register(listener.source(), Token(TOKENS + at), Interest::READABLE);
         registered.map_err(|error| error.to_string())?;
         log::info!("peers: listening port={port:?} address={}", listener.address());
+        self.moves.moved = true;
         if at == self.listeners.len() {
             self.listeners.push((port, listener));
             self.moves.places.push(place.clone());

@@ -41,7 +41,7 @@ impl Side {
         };
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(2)).unwrap());
-        let listeners = bind(&settings).unwrap();
+        let listeners = bind(&settings, &mut Passed::default()).unwrap();
         let peers = Peers::new(&settings, listeners, poll.registry(), waker).unwrap();
         Side { poll, peers, seen: Vec::new(), bytes: Vec::new(), held: false }
     }
@@ -339,7 +339,7 @@ fn a_taken_port_is_told_with_what_to_do() {
         connect_timeout_ms: 1,
         tcp_keepalive: false,
     };
-    let error = bind(&settings).unwrap_err();
+    let error = bind(&settings, &mut Passed::default()).unwrap_err();
     let wanted = format!("cannot listen on the election port 127.0.0.1:{}", address.port());
     assert!(error.starts_with(&wanted), "{error}");
     assert!(error.contains("after 1 attempts") && error.contains("in use"), "{error}");
