@@ -16,6 +16,7 @@ usage: zk-agent [--config FILE] [-Dname=value ...]
        zk-agent check-config FILE
        zk-agent reload --config FILE PID
        zk-agent backup --config FILE --to DIR [--keep N]
+       zk-agent container
        zk-agent export DIR
        zk-agent log|snapshot|verify [ARGUMENTS]
 
@@ -28,6 +29,7 @@ $XDG_STATE_HOME/zk-agent or ~/.local/state/zk-agent.
   --help           print this
 
 commands:
+  container        serve with the settings of the variables ZOO_*, as in a container
   check-config     print the settings that FILE gives, and what has no effect
   reload           check FILE, and have the server PID read it again; waits until it has
   backup           write and check a copy of the data of a server that may run
@@ -54,6 +56,8 @@ pub enum Command {
     CheckConfig(PathBuf),
     /// Have a server read its settings again: the file, and the server's process id.
     Reload(PathBuf, i32),
+    /// Serve with settings from the environment.
+    Container,
     /// One of the offline tools, with its arguments.
     Tool(Tool, Vec<OsString>),
     /// `--help`.
@@ -125,6 +129,12 @@ fn command(name: &OsString, parser: &mut Parser) -> Result<Command, String> {
                     Ok(Command::Reload(file, pid))
                 }
                 _ => Err("reload wants --config FILE and the server's process id".to_owned()),
+            };
+        }
+        Some("container") => {
+            return match parser.next().map_err(|e| e.to_string())? {
+                None => Ok(Command::Container),
+                Some(other) => Err(format!("{}; see --help", other.unexpected())),
             };
         }
         Some("export") => Tool::Export,
@@ -225,6 +235,7 @@ mod tests {
         assert_eq!(parsed("check-config a"), Ok(Command::CheckConfig("a".into())));
         let rest = vec![OsString::from("--json"), OsString::from("dir")];
         assert_eq!(parsed("log --json dir"), Ok(Command::Tool(Tool::Log, rest)));
+        assert_eq!(parsed("container"), Ok(Command::Container));
         assert_eq!(parsed("--help"), Ok(Command::Help));
         assert_eq!(parsed("-V"), Ok(Command::Version));
     }
@@ -240,6 +251,7 @@ mod tests {
             "zoo.cfg",
             "check-config",
             "check-config a b",
+            "container a",
             "-Dx",
             "--config",
         ] {

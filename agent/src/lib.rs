@@ -21,4 +21,5 @@ pub mod server;
 pub mod start;
 pub mod node;
 pub mod backup;
+pub mod container;
 pub mod cli;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use zk_agent::cli::{self, Command, Tool};
 use zk_agent::disk::tools::command;
-use zk_agent::{backup, node, report, settings, start};
+use zk_agent::{backup, container, node, report, settings, start};
 
 // Known bugs of others are switches for the simulator: no server is built that has them.
 const _: () = assert!(!zk_core::bugs::COMPILED, "build zk-agent without zk-core's feature bugs");
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             Ok(text) => print(&text),
             Err(refusal) => refuse(&refusal),
         },
+        Command::Container => run_contained(),
         Command::Run { config, overrides } => run(config, overrides),
         Command::Tool(tool, arguments) => run_tool(tool, arguments),
     }
@@ -40,6 +41,21 @@ fn run(config: Option<PathBuf>, overrides: Vec<(String, String)>) -> ExitCode {
             report::say_failure(&failure.to_string(), failure.exit_code());
             ExitCode::from(failure.exit_code() as u8)
         }
+    }
+}
+
+fn run_contained() -> ExitCode {
+    // A variable that is no text is none of ours.
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let variables = std::env::vars_os().filter_map(text).collect();
+    match container::prepare(&variables, &container::Host::here()) {
+        Ok(prepared) => {
+            prepared.remarks.iter().for_each(|remark| report::say(remark));
+            run(Some(prepared.config), Vec::new())
+        }
+        Err(mistake) => refuse(&mistake),
     }
 }
 

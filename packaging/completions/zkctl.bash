@@ -145,6 +145,9 @@ _zkctl() {
             zkctl,rm)
                 cmd="zkctl__subcmd__rm"
                 ;;
+            zkctl,safe-to-stop)
+                cmd="zkctl__subcmd__safe__subcmd__to__subcmd__stop"
+                ;;
             zkctl,sessions)
                 cmd="zkctl__subcmd__sessions"
                 ;;
@@ -337,6 +340,9 @@ _zkctl() {
             zkctl__subcmd__help,rm)
                 cmd="zkctl__subcmd__help__subcmd__rm"
                 ;;
+            zkctl__subcmd__help,safe-to-stop)
+                cmd="zkctl__subcmd__help__subcmd__safe__subcmd__to__subcmd__stop"
+                ;;
             zkctl__subcmd__help,sessions)
                 cmd="zkctl__subcmd__help__subcmd__sessions"
                 ;;
@@ -428,7 +434,7 @@ _zkctl() {
 
     case "${cmd}" in
         zkctl)
-            opts="-s -o -h -V --servers --output --timeout --session-timeout --auth --format --help --version ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
+            opts="-s -o -h -V --servers --output --timeout --session-timeout --auth --format --help --version ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health safe-to-stop members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1408,7 +1414,7 @@ _zkctl() {
             return 0
             ;;
         zkctl__subcmd__help)
-            opts="ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
+            opts="ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health safe-to-stop members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2080,6 +2086,20 @@ _zkctl() {
             return 0
             ;;
         zkctl__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__safe__subcmd__to__subcmd__stop)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2947,6 +2967,40 @@ _zkctl() {
                     return 0
                     ;;
                 --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__safe__subcmd__to__subcmd__stop)
+            opts="-o -h --id --wait --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

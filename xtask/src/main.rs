@@ -14,6 +14,7 @@ mod deb;
 mod dropin;
 mod licences;
 mod manual;
+mod oci;
 mod rpm;
 mod stage;
 
@@ -48,6 +49,10 @@ Builds libzkclient for C: headers, shared and static library, and what pkg-confi
 usage: cargo xtask dropin [--out DIR] [--profile PROFILE]
 
 Links libzookeeper_mt and libzookeeper_st (.so.2 and .a) into target/dropin.
+
+usage: cargo xtask oci [--out FILE] [--binaries DIR] [--name NAME]
+
+Packs zk-agent and zkctl as an image for containers, target/oci/zk-agent.tar.
 
 usage: cargo xtask bench [--rounds N] [--seconds N] [--configs LIST] [--rows LIST] [--out FILE]
 
@@ -201,6 +206,7 @@ fn main() -> ExitCode {
         Some("release") => release(&root, &target(&root)).map(|_| ()),
         Some("capi") => capi::run(arguments, &root, &target(&root)),
         Some("dropin") => dropin::run(arguments, &root, &target(&root)),
+        Some("oci") => oci::run(arguments, &root, &target(&root)),
         Some("--help" | "-h") | None => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -7,7 +7,9 @@ use clap::{Parser, Subcommand};
 use crate::conn::Target;
 use crate::failure::{EXIT_CODES, Failure, Result};
 use crate::output::Output;
-use crate::{acl, batch, bench, cluster, copy, follow, list, manual, node, quota, recipes, top};
+use crate::{
+    acl, batch, bench, cluster, copy, follow, list, manual, node, quota, recipes, safe, top,
+};
 
 /// The command line for ZooKeeper servers.
 #[derive(Clone, Debug, Parser)]
@@ -186,6 +188,8 @@ pub enum Command {
     Elect(recipes::Elect),
     /// Ask each server whether it is well
     Health(cluster::Health),
+    /// Tell whether the ensemble keeps its quorum without a server
+    SafeToStop(safe::SafeToStop),
     /// List the members of the ensemble
     Members,
     /// Change the members of the ensemble

@@ -14,7 +14,7 @@ use crate::fourletter::{Answer, ask, connections, ephemerals, fields, remedy};
 use crate::node::{print_stat, read_file};
 
 /// Where the configuration of an ensemble stands.
-const CONFIG: &str = "/zookeeper/config";
+pub const CONFIG: &str = "/zookeeper/config";
 
 /// Requests that wait in a server above which it is not well.
 const OUTSTANDING_MAX: u64 = 1000;
@@ -89,7 +89,7 @@ pub fn servers(ctx: &mut Context<'_>, all: bool) -> Result<Vec<String>> {
 }
 
 /// The configuration of an ensemble; `None` on a standalone server.
-fn parse_config(data: &[u8]) -> Result<Option<Ensemble>> {
+pub fn parse_config(data: &[u8]) -> Result<Option<Ensemble>> {
     let text = String::from_utf8_lossy(data);
     if !text.contains("server.") {
         return Ok(None);
@@ -106,7 +106,8 @@ fn clients(config: &Option<Ensemble>) -> Vec<String> {
     config.servers.values().filter_map(client_address).collect()
 }
 
-fn client_address(server: &zk_wire::ensemble::Server) -> Option<String> {
+/// Where a server's clients connect, if its line says so.
+pub fn client_address(server: &zk_wire::ensemble::Server) -> Option<String> {
     let client = server.client.as_ref()?.to_string();
     let (host, port) = client.rsplit_once(':')?;
     Some(match host {

@@ -25,6 +25,8 @@ mod batch;
 mod subtree;
 mod copy;
 mod cluster;
+mod quorum;
+mod safe;
 mod top;
 mod recipes;
 mod bench;

@@ -8,7 +8,7 @@ use crate::args::Command;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::{
-    acl, batch, bench, cluster, copy, follow, list, manual, node, quota, recipes, shell, top,
+    acl, batch, bench, cluster, copy, follow, list, manual, node, quota, recipes, safe, shell, top,
 };
 
 /// Does a command. Those of the shell alone are a wrong call here.
@@ -38,6 +38,7 @@ pub fn run(ctx: &mut Context<'_>, command: &Command) -> Result<()> {
         Command::Lock(args) => recipes::lock(ctx, args),
         Command::Elect(args) => recipes::elect(ctx, args),
         Command::Health(args) => cluster::health(ctx, args),
+        Command::SafeToStop(args) => safe::safe_to_stop(ctx, args),
         Command::Members => cluster::members(ctx),
         Command::Reconfig(args) => cluster::reconfig(ctx, args),
         Command::Config(args) => cluster::config(ctx, args),
@@ -117,6 +118,7 @@ pub fn is_long(command: &Command) -> bool {
             | Command::Lock(_)
             | Command::Elect(_)
             | Command::Top(_)
+            | Command::SafeToStop(_)
             | Command::Bench(_)
             | Command::Shell
             | Command::Deleteall(_)

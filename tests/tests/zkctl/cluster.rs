@@ -1,9 +1,9 @@
 //! The servers: health, members, config, reconfig, sessions, words, top.
 
-use zk_tests::ensemble::Ensemble;
-use zk_tests::server::{Kind, Options, Server, free_address, free_addresses};
+use zk_tests::server::{Kind, Options, Server, free_address};
 use zk_tests::tools;
 
+use crate::safe::three;
 use crate::{bad, finish, good, server, spawn, zkctl};
 
 pub fn check(server: &Server) {
@@ -73,30 +73,11 @@ fn a_word_that_is_forbidden_is_remarked() {
     assert!(bad(&server, 1, &["word", "mntr"]).contains("4lw.commands.whitelist"));
 }
 
-/// Three servers whose configuration names where clients connect.
-fn ensemble(lines: &[&str]) -> Option<Ensemble> {
-    let places = free_addresses(9);
-    let list: Vec<String> = places
-        .chunks(3)
-        .enumerate()
-        .map(|(at, ports)| {
-            let (client, quorum, election) = (ports[0], ports[1].port(), ports[2].port());
-            format!("server.{}=127.0.0.1:{quorum}:{election}:participant;{client}", at + 1)
-        })
-        .collect();
-    let start = |at: usize| {
-        let mut options = Options::new(Kind::Ours).line("initLimit=10").line("syncLimit=5");
-        options.config.extend(list.iter().cloned());
-        options.config.extend(lines.iter().map(|line| (*line).to_owned()));
-        Server::spawn(options.file("myid", format!("{}\n", at + 1).into_bytes()), places[at * 3])
-    };
-    let servers: Result<Vec<Server>, String> = (0..3).map(start).collect();
-    Some(Ensemble::of(tools::need(servers)?))
-}
-
 #[test]
 fn an_ensemble_is_seen_from_any_of_its_servers() {
-    let Some(mut ensemble) = ensemble(&["reconfigEnabled=true", "skipACL=yes"]) else { return };
+    let Some(mut ensemble) = three(Kind::Ours, &["reconfigEnabled=true", "skipACL=yes"]) else {
+        return;
+    };
     ensemble.wait_serving(3);
     let (one, two) = (&ensemble.servers[0], &ensemble.servers[1]);
     let members = good(one, &["members"]);

@@ -11,6 +11,7 @@ mod data;
 mod follow;
 mod manual;
 mod recipes;
+mod safe;
 mod shell;
 mod trees;
 mod zkcli;
