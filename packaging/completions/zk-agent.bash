@@ -1,7 +1,7 @@
 # Completion of zk-agent for bash.
 _zk_agent() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local names='check-config export log snapshot verify backup reload' options=
+    local names='check-config export log snapshot verify backup reload container' options=
     COMPREPLY=()
     case $before in
         --config | --to | --log-dir | --data-dir | check-config | --cut)
