@@ -3,7 +3,7 @@
 # packages and by pip. Idempotent. Needs root.
 #   Debian   ZooKeeper 3.8: server, Java shell (zookeeper), C shell and load_gen (zookeeper-bin);
 #            Java and Go to build clients with, and a Go client; what C programs are built and
-#            examined with
+#            examined with; the shells that have completions
 #   $ZKPEER  (/opt/zkpeer) zk39/*.jar: Apache ZooKeeper 3.9 and Curator, from the jars that pyspark
 #            carries; node/: the Node clients of tests/clients/node/package.json; c-source/: what
 #            Debian's source package of ZooKeeper has of the C client, and zkpython
@@ -15,7 +15,7 @@ pyspark=${PYSPARK:-4.3.0}
 missing=()
 for package in zookeeper libzookeeper-java zookeeper-bin libzookeeper-mt-dev gcc e2fsprogs util-linux \
     mount nftables iproute2 python3 python3-dev python3-venv python3-pip golang-go golang-github-samuel-go-zookeeper-dev make g++ \
-    binutils cmake pkg-config valgrind abigail-tools; do
+    binutils cmake pkg-config valgrind abigail-tools zsh fish; do
     dpkg -s "$package" > /dev/null 2>&1 || missing+=("$package")
 done
 command -v javac > /dev/null || missing+=(openjdk-17-jdk-headless)

@@ -74,6 +74,8 @@ pub enum Error {
         doing: &'static str,
         /// The operating system's words.
         why: String,
+        /// Its number for it, errno(3); 0 where it has none.
+        errno: i32,
     },
 }
 
@@ -124,7 +126,7 @@ impl Error {
 
     /// A failure of the operating system.
     pub fn io(doing: &'static str, error: &std::io::Error) -> Error {
-        Error::Io { doing, why: error.to_string() }
+        Error::Io { doing, why: error.to_string(), errno: error.raw_os_error().unwrap_or(0) }
     }
 }
 
@@ -162,7 +164,7 @@ impl std::fmt::Display for Error {
             }
             Error::Protocol(what) => write!(f, "unexpected reply: {what}"),
             Error::Decode(error) => write!(f, "undecodable reply: {error}"),
-            Error::Io { doing, why } => write!(f, "{doing}: {why}"),
+            Error::Io { doing, why, .. } => write!(f, "{doing}: {why}"),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::hosts::HostPort;
 use crate::reactor::{Shared, Task, Turn, Why};
 use crate::resolver;
 use crate::session::{Ask, Config, Extra, Outcome, Session, Ticket};
+use crate::state::State;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Transport;
 
@@ -48,6 +49,8 @@ struct Inner<K: Kind> {
     hosts: Vec<HostPort>,
     /// Addresses that the opener has looked up already.
     known: Option<Vec<SocketAddr>>,
+    /// The number of the latest look-up: the answer to an older one comes too late.
+    look_up: u64,
     transport: Option<Transport>,
     /// Bytes of a frame that is not whole yet.
     tail: Vec<u8>,
@@ -87,6 +90,7 @@ impl<K: Kind> Handle<K> {
             session: Session::new(config),
             hosts,
             known,
+            look_up: 0,
             transport: None,
             tail: Vec::new(),
             probe: None,
@@ -178,12 +182,23 @@ impl<K: Kind> Handle<K> {
         self.change(|_, session| session.cancel(ticket))
     }
 
-    /// Takes another list of servers.
-    pub fn set_hosts(&self, hosts: Vec<HostPort>) {
+    /// Takes another list of servers, and its addresses where they are `known` already: then nothing
+    /// that is submitted later goes to a server that is left.
+    pub fn set_hosts(&self, hosts: Vec<HostPort>, known: Option<Vec<SocketAddr>>) {
         let mut inner = self.inner();
+        let known = known.or_else(|| resolver::without_look_up(&hosts));
         inner.hosts = hosts;
-        inner.known = None;
-        inner.session.look_up_again();
+        // An answer that is on its way is that of the old list.
+        inner.look_up += 1;
+        let opened = inner.session.state() != State::NotConnected;
+        match known {
+            Some(addresses) if opened => inner.session.on_addresses(now_ms(), addresses),
+            // Before its first turn, or while that waits for an answer.
+            known => {
+                inner.known = known;
+                inner.session.look_up_again();
+            }
+        }
         self.ask_for_turn(&mut inner, true);
     }
 
@@ -339,22 +354,12 @@ impl<K: Kind> Handle<K> {
         loop {
             let mut inner = self.inner();
             inner.dirty = false;
-            while let Some(ask) = inner.session.next_ask() {
-                match ask {
-                    Ask::HangUp => inner.hang_up(turn),
-                    Ask::Dial(address) => {
-                        inner.hang_up(turn);
-                        inner.dial(turn, address);
-                    }
-                    Ask::Probe(address) => inner.begin_probe(turn, address),
-                    Ask::Resolve => self.resolve(turn, &mut inner),
-                }
-            }
+            self.carry_out(turn, &mut inner);
             inner.write_out();
             let mut outcomes = Vec::new();
             inner.session.take_outcomes(&mut outcomes);
             if outcomes.is_empty() {
-                let closed = inner.session.state() == crate::state::State::Closed;
+                let closed = inner.session.state() == State::Closed;
                 if closed {
                     inner.hang_up(turn);
                     inner.probe = None;
@@ -368,6 +373,21 @@ impl<K: Kind> Handle<K> {
         }
     }
 
+    /// Carries out what the session asks for.
+    fn carry_out(&self, turn: &mut Turn<'_>, inner: &mut Inner<K>) {
+        while let Some(ask) = inner.session.next_ask() {
+            match ask {
+                Ask::HangUp => inner.hang_up(turn),
+                Ask::Dial(address) => {
+                    inner.hang_up(turn);
+                    inner.dial(turn, address);
+                }
+                Ask::Probe(address) => inner.begin_probe(turn, address),
+                Ask::Resolve => self.resolve(turn, inner),
+            }
+        }
+    }
+
     fn resolve(&self, turn: &Turn<'_>, inner: &mut Inner<K>) {
         let known = inner.known.take();
         if let Some(addresses) = known.or_else(|| resolver::without_look_up(&inner.hosts)) {
@@ -376,8 +396,10 @@ impl<K: Kind> Handle<K> {
         }
         let (shared, slot) = (self.shared.clone(), self.slot.load(Ordering::Acquire));
         let Some(itself) = self.itself.upgrade() else { return };
+        inner.look_up += 1;
+        let look_up = inner.look_up;
         resolver::look_up_aside(inner.hosts.clone(), move |addresses| {
-            shared.addresses(slot, itself, addresses);
+            shared.addresses(slot, itself, look_up, addresses);
         });
     }
 }
@@ -388,6 +410,10 @@ impl<K: Kind> Task for Handle<K> {
     }
 
     fn turn(&self, turn: &mut Turn<'_>, why: Why) -> Option<u64> {
+        // Another thread may have made the session leave: what is ready is of the old connection.
+        if !matches!(why, Why::Start) {
+            self.carry_out(turn, &mut self.inner());
+        }
         match why {
             // A handle may have been closed before its first turn.
             Why::Start => {
@@ -398,7 +424,7 @@ impl<K: Kind> Task for Handle<K> {
             }
             Why::Ready { readable, closed } => {
                 let mut inner = self.inner();
-                if inner.session.state() == crate::state::State::Connecting {
+                if inner.session.state() == State::Connecting {
                     match inner.transport.as_ref().map(Transport::connected) {
                         Some(Ok(true)) => inner.session.on_connected(turn.now_ms),
                         Some(Err(_)) => {
@@ -421,8 +447,11 @@ impl<K: Kind> Task for Handle<K> {
                     inner.session.on_timer(turn.now_ms);
                 }
             }
-            Why::Addresses(addresses) => {
-                self.inner().session.on_addresses(turn.now_ms, addresses);
+            Why::Addresses(look_up, addresses) => {
+                let mut inner = self.inner();
+                if look_up == inner.look_up {
+                    inner.session.on_addresses(turn.now_ms, addresses);
+                }
             }
         }
         self.settle(turn)

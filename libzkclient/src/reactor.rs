@@ -45,8 +45,8 @@ pub enum Why {
     Dirty,
     /// Its deadline has come.
     Timer,
-    /// Names were looked up.
-    Addresses(Vec<SocketAddr>),
+    /// Names were looked up: the number of the look-up, and what came of it.
+    Addresses(u64, Vec<SocketAddr>),
 }
 
 /// What a turn may use.
@@ -75,7 +75,7 @@ pub trait Task: Send + Sync {
 struct Inbox {
     new: Vec<Arc<dyn Task>>,
     dirty: Vec<usize>,
-    addresses: Vec<(usize, Arc<dyn Task>, Vec<SocketAddr>)>,
+    addresses: Vec<(usize, Arc<dyn Task>, Why)>,
     stop: bool,
 }
 
@@ -116,8 +116,14 @@ impl Shared {
     }
 
     /// Hands in what a look-up has brought.
-    pub fn addresses(&self, slot: usize, task: Arc<dyn Task>, addresses: Vec<SocketAddr>) {
-        self.inbox().addresses.push((slot, task, addresses));
+    pub fn addresses(
+        &self,
+        slot: usize,
+        task: Arc<dyn Task>,
+        look_up: u64,
+        addresses: Vec<SocketAddr>,
+    ) {
+        self.inbox().addresses.push((slot, task, Why::Addresses(look_up, addresses)));
         self.wake();
     }
 
@@ -227,10 +233,10 @@ impl Reactor {
             self.places[slot] = Some(Place { task, due_ms: u64::MAX });
             self.give_turn(slot, Why::Start);
         }
-        for (slot, task, addresses) in inbox.addresses {
+        for (slot, task, found) in inbox.addresses {
             // The handle may be gone, and its place another's.
             if self.at(slot).is_some_and(|now| Arc::ptr_eq(&now, &task)) {
-                self.give_turn(slot, Why::Addresses(addresses));
+                self.give_turn(slot, found);
             }
         }
         for slot in inbox.dirty {

@@ -34,6 +34,9 @@ _zkctl() {
             zkctl,close)
                 cmd="zkctl__subcmd__close"
                 ;;
+            zkctl,cluster)
+                cmd="zkctl__subcmd__cluster"
+                ;;
             zkctl,completions)
                 cmd="zkctl__subcmd__completions"
                 ;;
@@ -57,6 +60,9 @@ _zkctl() {
                 ;;
             zkctl,delquota)
                 cmd="zkctl__subcmd__delquota"
+                ;;
+            zkctl,demo)
+                cmd="zkctl__subcmd__demo"
                 ;;
             zkctl,diff)
                 cmd="zkctl__subcmd__diff"
@@ -114,6 +120,9 @@ _zkctl() {
                 ;;
             zkctl,members)
                 cmd="zkctl__subcmd__members"
+                ;;
+            zkctl,migrate)
+                cmd="zkctl__subcmd__migrate"
                 ;;
             zkctl,multi)
                 cmd="zkctl__subcmd__multi"
@@ -211,6 +220,60 @@ _zkctl() {
             zkctl__subcmd__acl__subcmd__help,set)
                 cmd="zkctl__subcmd__acl__subcmd__help__subcmd__set"
                 ;;
+            zkctl__subcmd__cluster,help)
+                cmd="zkctl__subcmd__cluster__subcmd__help"
+                ;;
+            zkctl__subcmd__cluster,init)
+                cmd="zkctl__subcmd__cluster__subcmd__init"
+                ;;
+            zkctl__subcmd__cluster,join)
+                cmd="zkctl__subcmd__cluster__subcmd__join"
+                ;;
+            zkctl__subcmd__cluster,remove)
+                cmd="zkctl__subcmd__cluster__subcmd__remove"
+                ;;
+            zkctl__subcmd__cluster,status)
+                cmd="zkctl__subcmd__cluster__subcmd__status"
+                ;;
+            zkctl__subcmd__cluster__subcmd__help,help)
+                cmd="zkctl__subcmd__cluster__subcmd__help__subcmd__help"
+                ;;
+            zkctl__subcmd__cluster__subcmd__help,init)
+                cmd="zkctl__subcmd__cluster__subcmd__help__subcmd__init"
+                ;;
+            zkctl__subcmd__cluster__subcmd__help,join)
+                cmd="zkctl__subcmd__cluster__subcmd__help__subcmd__join"
+                ;;
+            zkctl__subcmd__cluster__subcmd__help,remove)
+                cmd="zkctl__subcmd__cluster__subcmd__help__subcmd__remove"
+                ;;
+            zkctl__subcmd__cluster__subcmd__help,status)
+                cmd="zkctl__subcmd__cluster__subcmd__help__subcmd__status"
+                ;;
+            zkctl__subcmd__demo,down)
+                cmd="zkctl__subcmd__demo__subcmd__down"
+                ;;
+            zkctl__subcmd__demo,help)
+                cmd="zkctl__subcmd__demo__subcmd__help"
+                ;;
+            zkctl__subcmd__demo,status)
+                cmd="zkctl__subcmd__demo__subcmd__status"
+                ;;
+            zkctl__subcmd__demo,up)
+                cmd="zkctl__subcmd__demo__subcmd__up"
+                ;;
+            zkctl__subcmd__demo__subcmd__help,down)
+                cmd="zkctl__subcmd__demo__subcmd__help__subcmd__down"
+                ;;
+            zkctl__subcmd__demo__subcmd__help,help)
+                cmd="zkctl__subcmd__demo__subcmd__help__subcmd__help"
+                ;;
+            zkctl__subcmd__demo__subcmd__help,status)
+                cmd="zkctl__subcmd__demo__subcmd__help__subcmd__status"
+                ;;
+            zkctl__subcmd__demo__subcmd__help,up)
+                cmd="zkctl__subcmd__demo__subcmd__help__subcmd__up"
+                ;;
             zkctl__subcmd__help,acl)
                 cmd="zkctl__subcmd__help__subcmd__acl"
                 ;;
@@ -228,6 +291,9 @@ _zkctl() {
                 ;;
             zkctl__subcmd__help,close)
                 cmd="zkctl__subcmd__help__subcmd__close"
+                ;;
+            zkctl__subcmd__help,cluster)
+                cmd="zkctl__subcmd__help__subcmd__cluster"
                 ;;
             zkctl__subcmd__help,completions)
                 cmd="zkctl__subcmd__help__subcmd__completions"
@@ -252,6 +318,9 @@ _zkctl() {
                 ;;
             zkctl__subcmd__help,delquota)
                 cmd="zkctl__subcmd__help__subcmd__delquota"
+                ;;
+            zkctl__subcmd__help,demo)
+                cmd="zkctl__subcmd__help__subcmd__demo"
                 ;;
             zkctl__subcmd__help,diff)
                 cmd="zkctl__subcmd__help__subcmd__diff"
@@ -309,6 +378,9 @@ _zkctl() {
                 ;;
             zkctl__subcmd__help,members)
                 cmd="zkctl__subcmd__help__subcmd__members"
+                ;;
+            zkctl__subcmd__help,migrate)
+                cmd="zkctl__subcmd__help__subcmd__migrate"
                 ;;
             zkctl__subcmd__help,multi)
                 cmd="zkctl__subcmd__help__subcmd__multi"
@@ -394,6 +466,33 @@ _zkctl() {
             zkctl__subcmd__help__subcmd__acl,set)
                 cmd="zkctl__subcmd__help__subcmd__acl__subcmd__set"
                 ;;
+            zkctl__subcmd__help__subcmd__cluster,init)
+                cmd="zkctl__subcmd__help__subcmd__cluster__subcmd__init"
+                ;;
+            zkctl__subcmd__help__subcmd__cluster,join)
+                cmd="zkctl__subcmd__help__subcmd__cluster__subcmd__join"
+                ;;
+            zkctl__subcmd__help__subcmd__cluster,remove)
+                cmd="zkctl__subcmd__help__subcmd__cluster__subcmd__remove"
+                ;;
+            zkctl__subcmd__help__subcmd__cluster,status)
+                cmd="zkctl__subcmd__help__subcmd__cluster__subcmd__status"
+                ;;
+            zkctl__subcmd__help__subcmd__demo,down)
+                cmd="zkctl__subcmd__help__subcmd__demo__subcmd__down"
+                ;;
+            zkctl__subcmd__help__subcmd__demo,status)
+                cmd="zkctl__subcmd__help__subcmd__demo__subcmd__status"
+                ;;
+            zkctl__subcmd__help__subcmd__demo,up)
+                cmd="zkctl__subcmd__help__subcmd__demo__subcmd__up"
+                ;;
+            zkctl__subcmd__help__subcmd__migrate,back-to-zookeeper)
+                cmd="zkctl__subcmd__help__subcmd__migrate__subcmd__back__subcmd__to__subcmd__zookeeper"
+                ;;
+            zkctl__subcmd__help__subcmd__migrate,from-zookeeper)
+                cmd="zkctl__subcmd__help__subcmd__migrate__subcmd__from__subcmd__zookeeper"
+                ;;
             zkctl__subcmd__help__subcmd__quota,del)
                 cmd="zkctl__subcmd__help__subcmd__quota__subcmd__del"
                 ;;
@@ -402,6 +501,24 @@ _zkctl() {
                 ;;
             zkctl__subcmd__help__subcmd__quota,set)
                 cmd="zkctl__subcmd__help__subcmd__quota__subcmd__set"
+                ;;
+            zkctl__subcmd__migrate,back-to-zookeeper)
+                cmd="zkctl__subcmd__migrate__subcmd__back__subcmd__to__subcmd__zookeeper"
+                ;;
+            zkctl__subcmd__migrate,from-zookeeper)
+                cmd="zkctl__subcmd__migrate__subcmd__from__subcmd__zookeeper"
+                ;;
+            zkctl__subcmd__migrate,help)
+                cmd="zkctl__subcmd__migrate__subcmd__help"
+                ;;
+            zkctl__subcmd__migrate__subcmd__help,back-to-zookeeper)
+                cmd="zkctl__subcmd__migrate__subcmd__help__subcmd__back__subcmd__to__subcmd__zookeeper"
+                ;;
+            zkctl__subcmd__migrate__subcmd__help,from-zookeeper)
+                cmd="zkctl__subcmd__migrate__subcmd__help__subcmd__from__subcmd__zookeeper"
+                ;;
+            zkctl__subcmd__migrate__subcmd__help,help)
+                cmd="zkctl__subcmd__migrate__subcmd__help__subcmd__help"
                 ;;
             zkctl__subcmd__quota,del)
                 cmd="zkctl__subcmd__quota__subcmd__del"
@@ -434,7 +551,7 @@ _zkctl() {
 
     case "${cmd}" in
         zkctl)
-            opts="-s -o -h -V --servers --output --timeout --session-timeout --auth --format --help --version ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health safe-to-stop members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
+            opts="-s -o -h -V --servers --output --timeout --session-timeout --auth --format --help --version ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health safe-to-stop cluster demo migrate members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -823,6 +940,272 @@ _zkctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zkctl__subcmd__cluster)
+            opts="-o -h --output --timeout --help init join remove status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__help)
+            opts="init join remove status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__help__subcmd__join)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__init)
+            opts="-n -o -h --id --conf --data-dir --client-port --ports --start --dry-run --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__join)
+            opts="-n -o -h --id --host --observer --conf --data-dir --client-port --ports --start --dry-run --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__remove)
+            opts="-o -h --force --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__cluster__subcmd__status)
+            opts="-o -h --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zkctl__subcmd__completions)
             opts="-o -h --output --timeout --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1040,6 +1423,200 @@ _zkctl() {
                 return 0
             fi
             case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo)
+            opts="-o -h --output --timeout --help up down status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__down)
+            opts="-o -h --dir --purge --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__help)
+            opts="up down status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__help__subcmd__down)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__help__subcmd__up)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__status)
+            opts="-o -h --dir --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__demo__subcmd__up)
+            opts="-o -h --dir --servers --port --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --servers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
                     return 0
@@ -1388,7 +1965,7 @@ _zkctl() {
             return 0
             ;;
         zkctl__subcmd__health)
-            opts="-a -o -h --all --output --timeout --help"
+            opts="-a -o -h --all --synced --alive --output --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1414,7 +1991,7 @@ _zkctl() {
             return 0
             ;;
         zkctl__subcmd__help)
-            opts="ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health safe-to-stop members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
+            opts="ls tree find get set create rm stat acl quota watch wait multi export import cp mv diff du sessions ephemerals lock elect health safe-to-stop cluster demo migrate members reconfig config top bench word srvr sync whoami version completions man shell delete deleteall getAcl setAcl setquota listquota delquota getEphemerals getAllChildrenNumber addauth addWatch removewatches close connect cd pwd history redo printwatches quit help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1539,6 +2116,76 @@ _zkctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zkctl__subcmd__help__subcmd__cluster)
+            opts="init join remove status"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__cluster__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__cluster__subcmd__join)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__cluster__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__cluster__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zkctl__subcmd__help__subcmd__completions)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1640,6 +2287,62 @@ _zkctl() {
         zkctl__subcmd__help__subcmd__delquota)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__demo)
+            opts="up down status"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__demo__subcmd__down)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__demo__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__demo__subcmd__up)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1906,6 +2609,48 @@ _zkctl() {
         zkctl__subcmd__help__subcmd__members)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__migrate)
+            opts="from-zookeeper back-to-zookeeper"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__migrate__subcmd__back__subcmd__to__subcmd__zookeeper)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__help__subcmd__migrate__subcmd__from__subcmd__zookeeper)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2502,6 +3247,176 @@ _zkctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate)
+            opts="-o -h --output --timeout --help from-zookeeper back-to-zookeeper help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate__subcmd__back__subcmd__to__subcmd__zookeeper)
+            opts="-n -y -o -h --to --data-dir --stop --start --dry-run --yes --force --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate__subcmd__from__subcmd__zookeeper)
+            opts="-n -y -o -h --conf --to --data-dir --stop --start --dry-run --yes --force --output --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json plain" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate__subcmd__help)
+            opts="from-zookeeper back-to-zookeeper help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate__subcmd__help__subcmd__back__subcmd__to__subcmd__zookeeper)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate__subcmd__help__subcmd__from__subcmd__zookeeper)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zkctl__subcmd__migrate__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -3390,7 +4305,7 @@ _zkctl() {
             return 0
             ;;
         zkctl__subcmd__wait)
-            opts="-o -h --gone --data --children --output --timeout --help"
+            opts="-o -h --quorum --synced --gone --data --children --output --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

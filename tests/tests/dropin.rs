@@ -3,17 +3,21 @@
 //! Programs of `tests/c/dropin` are compiled against Debian's headers, run once with each library
 //! against one server, and must print the same. Debian's own programs run on ours, too.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use zk_tests::fixture;
+use zk_tests::ensemble::Ensemble;
+use zk_tests::fixture::{self, Conn};
 use zk_tests::program::{root, target, xtask};
+use zk_tests::record;
 use zk_tests::scratch::Scratch;
-use zk_tests::server::{Server, wait_exit};
+use zk_tests::server::{Kind, Server, wait_exit};
 use zk_tests::tools::{need, tool};
+use zk_wire::Op;
 
 const APACHE_HEADERS: &str = "/usr/include/zookeeper";
 const APACHE_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
@@ -148,6 +152,108 @@ fn losses_and_ends_are_told_in_the_same_order() {
     compare("session", Threads::Mt, &[], |server| server.address().port().to_string());
 }
 
+/// A server by an address of its own: Apache's library takes servers of one address for one server.
+fn forward(from: Ipv4Addr, to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind((from, 0)).expect("loopback has many addresses");
+    let address = listener.local_addr().expect("it listens");
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let Ok(far) = TcpStream::connect(to) else { continue };
+            for (mut from, mut to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))]
+                .map(|(a, b)| (a.expect("a descriptor is free"), b.expect("a descriptor is free")))
+            {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                    let _ = from.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    address
+}
+
+/// Runs `roam` on an ensemble of three with the libraries of a folder. Where it is ready, `ready` does
+/// what it asks for.
+fn roamed(
+    (program, what): (&Path, &str),
+    libraries: &Path,
+    mut ensemble: Ensemble,
+    ready: impl Fn(&mut Ensemble),
+) -> String {
+    let places: Vec<String> = (0..3u8)
+        .map(|at| forward([127, 0, 0, at + 1].into(), ensemble.address(at.into())).to_string())
+        .collect();
+    let mut child = Command::new(program)
+        .arg(what)
+        .args(places)
+        .env("LD_LIBRARY_PATH", libraries)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("what was compiled runs");
+    let mut words = child.stdin.take().expect("it is a pipe");
+    let mut text = String::new();
+    for line in BufReader::new(child.stdout.take().expect("it is a pipe")).lines() {
+        let line = line.expect("it prints text");
+        if line.starts_with("ready: ") {
+            ready(&mut ensemble);
+            writeln!(words, "done").expect("it reads");
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let status = wait_exit(&mut child, LIMIT).expect("it closed its output and ends");
+    assert!(status.success(), "{what} with {}: {status}\n{text}", libraries.display());
+    text
+}
+
+fn three(properties: &[(&str, &str)]) -> Option<Ensemble> {
+    let kinds = [(Kind::Ours, "participant"); 3];
+    let mut ensemble = need(Ensemble::start_with(&kinds, &["tickTime=1000"], properties))?;
+    ensemble.wait_serving(3);
+    Some(ensemble)
+}
+
+/// A session moves when its list of servers changes and when its server dies.
+#[test]
+fn sessions_roam_as_apaches_do() {
+    let Some(_server) = ready(Threads::Mt) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = compile("roam", Threads::Mt, APACHE_HEADERS, &[], &scratch);
+    let moved = |libraries: &Path| {
+        let ensemble = three(&[])?;
+        Some(roamed((&program, "moving"), libraries, ensemble, |ensemble| {
+            ensemble.servers[2].kill();
+        }))
+    };
+    let Some(apache) = moved(Path::new(APACHE_LIBRARIES)) else { return };
+    assert!(apache.lines().count() > 20, "{apache}");
+    same(&moved(&ours()).expect("three servers once more"), &apache);
+}
+
+/// Reading from a server without a leader, and leaving it for one that writes.
+#[test]
+fn read_only_clients_do_as_apaches() {
+    let Some(_server) = ready(Threads::Mt) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = compile("roam", Threads::Mt, APACHE_HEADERS, &[], &scratch);
+    let read = |libraries: &Path| {
+        let mut ensemble = three(&[("readonlymode.enabled", "true")])?;
+        let mut conn = Conn::open(ensemble.address(0));
+        conn.ok(Op::CREATE, &record::create("/seen", b"text", 0));
+        ensemble.servers[1].kill();
+        ensemble.servers[2].kill();
+        Some(roamed((&program, "reading"), libraries, ensemble, |ensemble| {
+            ensemble.respawn(1);
+            ensemble.respawn(2);
+        }))
+    };
+    let Some(apache) = read(Path::new(APACHE_LIBRARIES)) else { return };
+    assert!(apache.lines().count() > 10, "{apache}");
+    same(&read(&ours()).expect("three servers once more"), &apache);
+}
+
 #[test]
 fn the_library_without_threads_does_the_same() {
     compare("st", Threads::St, &[], address);
@@ -183,6 +289,15 @@ fn misuse_is_answered() {
     command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]);
     command.arg("--child-silent-after-fork=yes").arg(&program).arg(address(&server));
     run(command.env("LD_LIBRARY_PATH", ours()).env("RUST_BACKTRACE", "0"), "misuse in valgrind");
+}
+
+/// A process that is short of descriptors or threads is told so, and goes on when it has some.
+#[test]
+fn limits_of_the_process_are_errors() {
+    let Some(server) = ready(Threads::Mt) else { return };
+    let scratch = Scratch::new("dropin");
+    let program = compile("limits", Threads::Mt, APACHE_HEADERS, &[], &scratch);
+    assert_eq!(printed(&program, &ours(), &address(&server)), "0 failures\n");
 }
 
 #[test]

@@ -28,12 +28,12 @@ pub fn build(
     crates: &[&str],
 ) -> Result<PathBuf, String> {
     let mut command = Command::new(cargo());
-    command.args(["build", "--locked", "--profile", profile]).current_dir(root);
+    command.args(["build", "--profile", profile]).current_dir(root);
     for name in crates {
         command.args(["-p", name]);
     }
     if profile == "release" {
-        command.env("CARGO_ENCODED_RUSTFLAGS", flags(root, target)?);
+        command.arg("--frozen").env("CARGO_ENCODED_RUSTFLAGS", flags(root, target)?);
     }
     crate::run(&mut command)?;
     Ok(target.join(if profile == "dev" { "debug" } else { profile }))
@@ -69,7 +69,7 @@ fn flags(root: &Path, target: &Path) -> Result<String, String> {
 }
 
 /// The folders in which cargo has unpacked crates.
-fn registries() -> Result<Vec<PathBuf>, String> {
+pub fn registries() -> Result<Vec<PathBuf>, String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let user = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
     let home = home.or_else(user).ok_or("neither CARGO_HOME nor HOME is set")?;

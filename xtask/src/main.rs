@@ -9,8 +9,14 @@
 mod library;
 
 mod capi;
+mod changelog;
+mod deb;
 mod dropin;
+mod licences;
+mod manual;
 mod oci;
+mod rpm;
+mod stage;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -27,6 +33,14 @@ Makes include/zkclient.h from libzkclient/src/ffi, or says whether it is stale.
 usage: cargo xtask release
 
 Builds zk-agent and zkctl for release as they are packaged: without a path of this machine in them.
+
+usage: cargo xtask deb [--out DIR] [--version VERSION]
+
+Builds all Debian packages into target/deb, offline after cargo fetch. The same source gives the same bytes.
+
+usage: cargo xtask rpm [--out DIR] [--version VERSION]
+
+The same for rpm, into target/rpm.
 
 usage: cargo xtask capi [--out DIR] [--prefix PREFIX] [--libdir DIR] [--profile PROFILE]
 
@@ -187,6 +201,8 @@ fn main() -> ExitCode {
         Some("bench") => parse(arguments, &root).and_then(|settings| bench(&settings, &root)),
         Some("sim") => sim(arguments, &root),
         Some("header") => capi::header(arguments, &root),
+        Some("deb") => deb::run(arguments, &root, &target(&root)),
+        Some("rpm") => rpm::run(arguments, &root, &target(&root)),
         Some("release") => release(&root, &target(&root)).map(|_| ()),
         Some("capi") => capi::run(arguments, &root, &target(&root)),
         Some("dropin") => dropin::run(arguments, &root, &target(&root)),

@@ -8,7 +8,8 @@ use crate::conn::Target;
 use crate::failure::{EXIT_CODES, Failure, Result};
 use crate::output::Output;
 use crate::{
-    acl, batch, bench, cluster, copy, follow, list, manual, node, quota, recipes, safe, top,
+    acl, batch, bench, cluster, copy, demo, follow, health, list, manual, migrate, node, quota,
+    recipes, safe, setup, top,
 };
 
 /// The command line for ZooKeeper servers.
@@ -162,7 +163,7 @@ pub enum Command {
     Quota(quota::QuotaCommand),
     /// Follow changes below a znode
     Watch(follow::Watch),
-    /// Wait until a znode is as asked
+    /// Wait until a znode is as asked, or the servers have a quorum
     Wait(follow::Wait),
     /// Do several writes from a file, all or none
     Multi(batch::Multi),
@@ -187,9 +188,18 @@ pub enum Command {
     /// Run a command while leading
     Elect(recipes::Elect),
     /// Ask each server whether it is well
-    Health(cluster::Health),
+    Health(health::Health),
     /// Tell whether the ensemble keeps its quorum without a server
     SafeToStop(safe::SafeToStop),
+    /// Set up an ensemble, add and remove its members
+    #[command(subcommand)]
+    Cluster(setup::ClusterCommand),
+    /// Run an ensemble on this machine, to try things
+    #[command(subcommand)]
+    Demo(demo::DemoCommand),
+    /// Take over from Apache's server on this machine, and go back
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
     /// List the members of the ensemble
     Members,
     /// Change the members of the ensemble

@@ -1,4 +1,4 @@
-//! The servers: health, members, reconfig, sessions, and any four-letter word.
+//! The servers: members, reconfig, sessions, and any four-letter word.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use zk_wire::ensemble::{Ensemble, Rules};
 use zk_wire::request::ReconfigRequest;
 
-use crate::conn::{Conn, Target, addresses};
+use crate::conn::addresses;
 use crate::context::Context;
 use crate::failure::{Failure, Result, exit};
 use crate::fourletter::{Answer, ask, connections, ephemerals, fields, remedy};
@@ -15,17 +15,6 @@ use crate::node::{print_stat, read_file};
 
 /// Where the configuration of an ensemble stands.
 pub const CONFIG: &str = "/zookeeper/config";
-
-/// Requests that wait in a server above which it is not well.
-const OUTSTANDING_MAX: u64 = 1000;
-
-/// Asks each server whether it is well; exit code 10 when one is not.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Health {
-    /// All members of the ensemble, not only the servers of -s
-    #[arg(short = 'a', long)]
-    pub all: bool,
-}
 
 /// Changes the members of the ensemble.
 #[derive(Clone, Debug, clap::Args)]
@@ -120,125 +109,9 @@ pub fn client_address(server: &zk_wire::ensemble::Server) -> Option<String> {
     })
 }
 
-/// What health found out about one server.
-struct Finding {
-    server: String,
-    well: bool,
-    mode: Option<String>,
-    said: BTreeMap<String, String>,
-    remark: String,
-}
-
-fn limit(ctx: &Context<'_>) -> Duration {
+/// How long one answer may take.
+pub fn limit(ctx: &Context<'_>) -> Duration {
     Duration::from_millis(ctx.target.call_timeout_ms)
-}
-
-fn examine(ctx: &Context<'_>, server: &str) -> Finding {
-    let mut finding = Finding {
-        server: server.to_owned(),
-        well: false,
-        mode: None,
-        said: BTreeMap::new(),
-        remark: String::new(),
-    };
-    match ask(server, "srvr", limit(ctx)) {
-        Answer::Text(text) => finding.said = fields(&text),
-        Answer::NotServing => {
-            finding.remark = "it runs and does not serve: it has no quorum".to_owned();
-            return finding;
-        }
-        Answer::Unreached(why) => {
-            finding.remark = format!("not reached: {why}");
-            return finding;
-        }
-        // What it forbids to tell can be seen by a session.
-        Answer::Forbidden => {
-            let target = Target { servers: server.to_owned(), ..ctx.target.clone() };
-            match Conn::open(&target).and_then(|conn| {
-                conn.stat("/")?;
-                conn.close()
-            }) {
-                Ok(()) => {
-                    finding.well = true;
-                    finding.remark = remedy("srvr");
-                }
-                Err(failure) => finding.remark = failure.to_string(),
-            }
-            return finding;
-        }
-    }
-    finding.mode = finding.said.get("Mode").cloned();
-    let waiting = finding.said.get("Outstanding").and_then(|text| text.parse().ok()).unwrap_or(0);
-    finding.well = true;
-    match finding.mode.as_deref() {
-        None => {
-            finding.well = false;
-            finding.remark = "it does not say its mode".to_owned();
-        }
-        Some("read-only") => {
-            finding.well = false;
-            finding.remark = "read-only: it has no quorum".to_owned();
-        }
-        Some(_) if waiting > OUTSTANDING_MAX => {
-            finding.well = false;
-            finding.remark = format!("{waiting} requests wait");
-        }
-        Some(_) => {}
-    }
-    finding
-}
-
-/// health
-pub fn health(ctx: &mut Context<'_>, args: &Health) -> Result<()> {
-    let servers = servers(ctx, args.all)?;
-    let mut findings: Vec<Finding> = servers.iter().map(|server| examine(ctx, server)).collect();
-    let leaders = findings.iter().filter(|f| f.mode.as_deref() == Some("leader")).count();
-    let followers = findings.iter().filter(|f| f.mode.as_deref() == Some("follower")).count();
-    if args.all && leaders == 0 && followers > 0 {
-        findings.iter_mut().for_each(|finding| finding.well = false);
-    }
-    let sick: Vec<String> = findings.iter().filter(|f| !f.well).map(|f| f.server.clone()).collect();
-    let number = |finding: &Finding, label: &str| match finding.said.get(label) {
-        Some(text) => text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)),
-        None => Value::Null,
-    };
-    let rows = findings.iter().map(|finding| {
-        let latency =
-            finding.said.get("Latency min/avg/max").and_then(|text| text.split('/').nth(1));
-        let version = finding.said.get("Zookeeper version").and_then(|text| text.split(',').next());
-        vec![
-            json!(finding.server),
-            json!(if finding.well { "well" } else { "sick" }),
-            json!(finding.mode),
-            json!(version),
-            number(finding, "Zxid"),
-            number(finding, "Connections"),
-            number(finding, "Outstanding"),
-            json!(latency.and_then(|text| text.parse::<f64>().ok())),
-            number(finding, "Node count"),
-            match finding.remark.is_empty() {
-                true => Value::Null,
-                false => json!(finding.remark),
-            },
-        ]
-    });
-    let columns = [
-        "server",
-        "health",
-        "mode",
-        "version",
-        "zxid",
-        "connections",
-        "outstanding",
-        "latency_ms",
-        "znodes",
-        "remark",
-    ];
-    ctx.printer.rows(&columns, rows.collect())?;
-    match sick.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::new(exit::NO, format!("health: not well: {}", sick.join(", ")))),
-    }
 }
 
 /// members

@@ -31,6 +31,10 @@ pub mod exit {
     pub const NO: u8 = 10;
     /// The znode has children.
     pub const NOT_EMPTY: u8 = 11;
+    /// The server runs, and has no quorum.
+    pub const NO_QUORUM: u8 = 12;
+    /// The server serves, and has not what the leader has.
+    pub const BEHIND: u8 = 13;
     /// Ended by an interrupt.
     pub const INTERRUPTED: u8 = 130;
     /// Whoever reads the output has gone.
@@ -52,6 +56,8 @@ Exit codes:
   9    not done, because it was not confirmed
   10   the answer is no: trees differ, a server is not well, nobody leads
   11   the znode has children
+  12   the server runs without a quorum
+  13   the server serves and lags behind the leader
   130  interrupted
   141  whoever read the output has gone
 lock and elect end with the exit code of their command.";

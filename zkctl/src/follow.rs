@@ -33,11 +33,18 @@ pub struct Watch {
     pub exec: Option<String>,
 }
 
-/// Waits until a znode exists, or is gone, or has some data or number of children.
+/// Waits until a znode exists, or is gone, or has some data or number of children; or for servers.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Wait {
     /// The znode
-    pub path: String,
+    #[arg(required_unless_present_any = ["quorum", "synced"])]
+    pub path: Option<String>,
+    /// For no znode: until the servers of -s serve in a quorum
+    #[arg(long, conflicts_with_all = ["path", "gone", "data", "children"])]
+    pub quorum: bool,
+    /// For no znode: until they have what the leader has, too
+    #[arg(long, conflicts_with_all = ["path", "gone", "data", "children"])]
+    pub synced: bool,
     /// Until it is gone
     #[arg(long, conflicts_with_all = ["data", "children"])]
     pub gone: bool,
@@ -195,7 +202,7 @@ impl Wait {
 
 /// wait
 pub fn wait(ctx: &mut Context<'_>, args: &Wait) -> Result<()> {
-    let path = ctx.path(&args.path)?;
+    let path = ctx.path(args.path.as_deref().unwrap_or_default())?;
     let conn = ctx.conn()?;
     let feed = Feed::default();
     while !args.holds(&conn, &path, &feed)? {

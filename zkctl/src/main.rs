@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod failure;
+mod host;
 mod words;
 mod output;
 mod encoding;
@@ -25,8 +26,12 @@ mod batch;
 mod subtree;
 mod copy;
 mod cluster;
+mod health;
 mod quorum;
 mod safe;
+mod setup;
+mod demo;
+mod migrate;
 mod top;
 mod recipes;
 mod bench;

@@ -8,7 +8,8 @@ use crate::args::Command;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::{
-    acl, batch, bench, cluster, copy, follow, list, manual, node, quota, recipes, safe, shell, top,
+    acl, batch, bench, cluster, copy, demo, follow, health, list, manual, migrate, node, quota,
+    recipes, safe, setup, shell, top,
 };
 
 /// Does a command. Those of the shell alone are a wrong call here.
@@ -25,6 +26,7 @@ pub fn run(ctx: &mut Context<'_>, command: &Command) -> Result<()> {
         Command::Acl(args) => acl::run(ctx, args),
         Command::Quota(args) => quota::run(ctx, args),
         Command::Watch(args) => follow::watch(ctx, args),
+        Command::Wait(args) if args.quorum || args.synced => health::wait(ctx, args.synced),
         Command::Wait(args) => follow::wait(ctx, args),
         Command::Multi(args) => batch::multi(ctx, args),
         Command::Export(args) => copy::export(ctx, args),
@@ -37,7 +39,10 @@ pub fn run(ctx: &mut Context<'_>, command: &Command) -> Result<()> {
         Command::Ephemerals(args) => list::ephemerals(ctx, args),
         Command::Lock(args) => recipes::lock(ctx, args),
         Command::Elect(args) => recipes::elect(ctx, args),
-        Command::Health(args) => cluster::health(ctx, args),
+        Command::Health(args) => health::health(ctx, args),
+        Command::Cluster(command) => setup::run(ctx, command),
+        Command::Demo(command) => demo::run(ctx, command),
+        Command::Migrate(command) => migrate::run(ctx, command),
         Command::SafeToStop(args) => safe::safe_to_stop(ctx, args),
         Command::Members => cluster::members(ctx),
         Command::Reconfig(args) => cluster::reconfig(ctx, args),
@@ -119,6 +124,7 @@ pub fn is_long(command: &Command) -> bool {
             | Command::Elect(_)
             | Command::Top(_)
             | Command::SafeToStop(_)
+            | Command::Demo(_)
             | Command::Bench(_)
             | Command::Shell
             | Command::Deleteall(_)

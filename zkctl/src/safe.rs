@@ -71,7 +71,7 @@ impl Verdict {
 
 /// What a server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Said {
+pub enum Said {
     /// It has a vote in a quorum that is there, and this is its newest zxid.
     Serves { mode: String, zxid: i64 },
     /// It has none, or cannot be asked: why.
@@ -104,7 +104,7 @@ fn has(zxid: i64, goal: i64) -> bool {
 }
 
 /// Asks some voters at once.
-fn ask_all(peers: &[&(i64, String)], limit: Duration) -> Vec<(i64, Said)> {
+pub fn ask_all(peers: &[&(i64, String)], limit: Duration) -> Vec<(i64, Said)> {
     std::thread::scope(|scope| {
         let ask_one = |peer: &&'_ (i64, String)| {
             let (id, address) = (peer.0, peer.1.clone());
@@ -160,7 +160,7 @@ fn id_of(session: i64, ensemble: &Ensemble) -> Option<i64> {
 }
 
 /// Where the voters' clients connect; a server whose line does not say it listens where this one does.
-fn peers(ensemble: &Ensemble, me: i64, here: &str) -> Vec<(i64, String)> {
+pub fn peers(ensemble: &Ensemble, me: i64, here: &str) -> Vec<(i64, String)> {
     let port = here.rsplit_once(':').map_or("2181", |(_, port)| port);
     let address = |id: i64| {
         let server = &ensemble.servers[&id];
@@ -252,6 +252,12 @@ fn of_member(
         reason.push_str(&format!("; {why}"));
     }
     verdict(safe, stay.into_iter().collect(), reason)
+}
+
+/// Whether one server may be stopped, and why or why not.
+pub fn of_server(ctx: &Context<'_>, address: &str) -> Result<(bool, String)> {
+    let verdict = judge(ctx, &SafeToStop { id: None, wait: 0.0 }, &[address.to_owned()])?;
+    Ok((verdict.safe, verdict.reason))
 }
 
 /// safe-to-stop

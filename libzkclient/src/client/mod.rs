@@ -211,7 +211,7 @@ impl Client {
         if !parsed.chroot.is_empty() {
             return Err(Error::argument("servers", "a chroot cannot be changed; leave it out"));
         }
-        self.shared.handle.set_hosts(parsed.hosts);
+        self.shared.handle.set_hosts(parsed.hosts, None);
         Ok(())
     }
 

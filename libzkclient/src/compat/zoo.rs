@@ -255,11 +255,11 @@ impl Zoo {
             return rc::BAD_ARGUMENTS;
         }
         let hosts = open::hosts(servers);
-        if open::look_up(&hosts).is_none() {
+        let Some(addresses) = open::look_up(&hosts) else {
             super::memory::set_errno(libc::ENOENT);
             return rc::SYSTEM_ERROR;
-        }
-        self.core().set_hosts(hosts);
+        };
+        self.core().set_hosts(hosts, Some(addresses));
         rc::OK
     }
 
@@ -512,7 +512,10 @@ impl Zoo {
 impl Engine {
     fn new(threaded: bool) -> Result<(Engine, Arc<crate::reactor::Shared>), c_int> {
         if threaded {
-            let lease = Lease::take().map_err(|_| libc::EAGAIN)?;
+            let lease = Lease::take().map_err(|error| match error {
+                Error::Io { errno, .. } if errno != 0 => errno,
+                _ => libc::EAGAIN,
+            })?;
             let (lane, shared) = (lease.dispatch.lane(), lease.shared.clone());
             return Ok((Engine::Threads { lane, _lease: lease }, shared));
         }

@@ -78,7 +78,7 @@ pub(super) fn add(entry: Entry) -> Result<*mut zkc_client_t> {
         }
         None => {
             let why = "a million handles are open".to_owned();
-            return Err(Error::Io { doing: "opening a handle", why });
+            return Err(Error::Io { doing: "opening a handle", why, errno: 0 });
         }
     };
     let slot = &mut slots[at];

@@ -323,11 +323,6 @@ impl<T, W: Clone + Eq + Hash> Session<T, W> {
         self.address
     }
 
-    /// The servers.
-    pub fn hosts(&self) -> &HostList {
-        &self.hosts
-    }
-
     /// The watches that stand.
     pub fn watches(&self) -> &Watches<W> {
         &self.watches

@@ -12,6 +12,7 @@ mod follow;
 mod manual;
 mod recipes;
 mod safe;
+mod setup;
 mod shell;
 mod trees;
 mod zkcli;

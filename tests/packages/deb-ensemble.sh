@@ -1,0 +1,45 @@
+# deb-ensemble.sh - the part of deb.sh with three hosts: upgraded one after the other under load, and never
+# by losing the quorum.
+ensemble_is_upgraded() { # ensemble_is_upgraded NETWORK
+    local net=$1 name i lines= servers=$1.11:2181,$1.12:2181,$1.13:2181
+    host_start h2 zk "$net.12"
+    host_start h3 zk "$net.13"
+    for i in 1 2 3; do lines+="server.$i=$net.1$i:2888:3888;2181\n"; done
+    for name in h1 h2 h3; do
+        give "$name"
+        apt_on "$name" first > /dev/null
+        # What the comments of the file lead to.
+        sh_on "$name" "systemctl stop zk-agent
+            sed -i '/^clientPort/d' /etc/zk-agent/zoo.cfg
+            printf 'initLimit=10\nsyncLimit=5\n$lines' >> /etc/zk-agent/zoo.cfg
+            rm -rf /var/lib/zk-agent/zk-agent; echo ${name#h} > /var/lib/zk-agent/myid"
+    done
+    for name in h1 h2 h3; do on "$name" systemctl start zk-agent; done
+    check "three hosts are an ensemble" wait_for 30 on h1 zkctl -s "$servers" --timeout 2 create /three x
+    for name in h1 h2 h3; do check "$name serves in it" wait_for 30 is x on "$name" zkctl get /three; done
+    load_on h1 "$servers"
+    for name in h1 h2 h3; do
+        check "$name is upgraded under load" apt_on "$name" next
+        check "... is the new version" is 0.1.0-2 version_on "$name"
+        check "... and serves" wait_for 30 serves "$name"
+    done
+    check "nothing is lost of $(on h1 sh -c 'wc -l < /tmp/acked') writes" acked_is_there h1 "$servers"
+    keeps_its_quorum
+}
+
+keeps_its_quorum() {
+    local before
+    before=$(property h2 MainPID)
+    on h3 systemctl stop zk-agent
+    check "two of three serve" wait_for 30 serves h2
+    check "a downgrade of one of two" apt_on h2 first
+    check "... says that it is not safe to stop" grep -q 'goes on with the old version, because it is not safe' \
+        "$packages_before"
+    check "... leaves the process" is "$before" property h2 MainPID
+    check "... and a mark" says zk-agent.service on h2 cat /run/zk-agent-restart-required
+    check "the two still serve" serves h2
+    on h3 systemctl start zk-agent
+    check "when the third is back it is safe" wait_for 30 on h2 zkctl safe-to-stop
+    check "... and the restart is made by hand" on h2 systemctl restart zk-agent
+    check "... and serves" wait_for 30 serves h2
+}
