@@ -243,6 +243,45 @@ ensemble() {
     on "$leader" systemctl start zk-agent
 }
 
+hold_log() { # hold_log NAME LOG: the log's thread of a server stands still until the process in $held ends
+    local pid
+    pid=$(docker top "$1" -eo pid,comm | awk '$2 == "zk-agent" { print $1 }')
+    python3 "$here/hang.py" "$pid" zk-log > "$2" 2>&1 &
+    held=$!
+    wait_for 5 grep -q held "$2"
+}
+
+# A disk that hangs ends a leader, so that others can lead, and no follower.
+disks_hang() {
+    local name leader follower before log servers
+    log=$(mktemp)
+    servers=$(host_address h1):2181,$(host_address h2):2181,$(host_address h3):2181
+    for name in h1 h2 h3; do
+        sh_on $name 'mkdir -p /run/systemd/system/zk-agent.service.d &&
+            printf "[Service]\nWatchdogSec=4s\n" > /run/systemd/system/zk-agent.service.d/w.conf &&
+            systemctl daemon-reload && systemctl restart zk-agent'
+    done
+    wait_for 20 on h1 zkctl -s "$servers" wait --quorum --timeout 10
+    leader=$(leader_of_three)
+    follower=h1
+    [ "$leader" != h1 ] || follower=h2
+    hold_log $follower "$log"
+    before=$(property $follower MainPID)
+    on h1 zkctl -s "$servers" create /while-one-hangs
+    sleep 40
+    check "a follower whose disk hangs for 40 s is left alone" is "$before" property $follower MainPID
+    kill $held
+    wait_for 10 on $follower zkctl get /while-one-hangs
+    hold_log "$leader" "$log"
+    before=$(property "$leader" MainPID)
+    on h1 timeout 3 zkctl -s "$(host_address "$leader"):2181" --timeout 2 create /nobody-waits || true
+    wait_for 60 sh -c "[ \$(docker exec $leader systemctl show -P MainPID zk-agent) != $before ]"
+    check "a leader whose disk hangs is ended" says 'watchdog_withheld' journal "$leader"
+    check "and another one leads" on h1 zkctl -s "$servers" --timeout 30 create /after-it
+    kill $held 2> /dev/null || true
+    rm -f "$log"
+}
+
 leader_of_three() {
     local name
     for name in h1 h2 h3; do
@@ -269,5 +308,6 @@ bad_settings_stay_down
 backs_up
 instances
 ensemble "$net"
+disks_hang
 echo "boot: $((SECONDS - began)) s, $failures failures"
 [ "$failures" = 0 ]

@@ -253,6 +253,10 @@ impl LogWriter {
 
     fn notify(&self, mut state: MutexGuard<'_, State>) {
         let was_idle = std::mem::replace(&mut state.idle, false);
+        if was_idle {
+            // One that never takes it up hangs as well.
+            self.shared.busy.begin();
+        }
         drop(state);
         if was_idle {
             self.shared.work.notify_one();
@@ -415,7 +419,6 @@ impl Worker {
         let mut items = VecDeque::new();
         let mut used: Vec<Vec<u8>> = Vec::new();
         while self.wait(&mut items, &mut used) {
-            self.shared.busy.begin();
             let mut bytes = 0;
             for item in items.drain(..) {
                 match item {
@@ -437,7 +440,6 @@ impl Worker {
                     self.preparer.hurry();
                 }
             }
-            self.shared.busy.end();
         }
         self.leave_mark()
     }
@@ -455,11 +457,13 @@ impl Worker {
             if state.stop {
                 return false;
             }
+            self.shared.busy.end();
             state.idle = true;
             state = self.shared.work.wait(state).expect("no thread panics with this lock");
         }
         state.idle = false;
         std::mem::swap(&mut state.queue, items);
+        self.shared.busy.begin();
         true
     }
 
