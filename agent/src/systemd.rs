@@ -212,6 +212,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_thread_that_hangs_holds_signs_of_life_back() {
+        let mut systemd = Systemd { watchdog_ms: Some(10), ..Systemd::absent() };
+        systemd.after_turn(100, || Some(7));
+        assert!(systemd.withheld);
+        assert_eq!(systemd.deadline_ms(), 110, "it is looked at again");
+        systemd.after_turn(109, || unreachable!("it is asked only when a sign is due"));
+        systemd.after_turn(110, || None);
+        assert!(!systemd.withheld);
+    }
+
+    #[test]
     fn a_long_load_is_told_from_time_to_time() {
         let systemd = Systemd::absent();
         let mut progress = systemd.progress(0);

@@ -563,3 +563,21 @@ impl Worker {
 fn failed(what: &str, path: &std::path::Path, error: &std::io::Error) -> Ending {
     Ending::Failed(format!("cannot {what} {}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_at_work_is_busy_until_it_ends() {
+        let busy = Busy { started: Instant::now(), since_us: AtomicU64::new(0) };
+        assert_eq!(busy.ms(), 0);
+        busy.begin();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(busy.ms() >= 20);
+        busy.begin();
+        assert!(busy.ms() < 20, "the next piece of work begins anew");
+        busy.end();
+        assert_eq!(busy.ms(), 0);
+    }
+}

@@ -12,11 +12,10 @@ use crate::server::{Core, Disk, End, Parts, STOP_MS, Server};
 use crate::sys::signal::Told;
 use crate::systemd::Systemd;
 
-/// How long the log's thread of a server that leads may be at one write, in ms: meanwhile nobody's
-/// write is answered, and others could lead.
-const LEADER_STUCK_MS: i64 = 30_000;
-/// The same for any other: nobody waits for its disk, or nobody could stand in for it. Longer than the
-/// kernel tries to reach a disk (30 s, six times), so that it is a thread that hangs and no disk.
+/// How long the log's thread may be at one write, in ms. Nobody waits for the disk of a follower; a
+/// leader whose disk hangs gives up by itself (the core's word); and who is alone has nobody to stand in
+/// for it. So this is longer than the kernel tries to reach a disk (30 s, six times): what takes longer
+/// is a thread that hangs, and no disk.
 const STUCK_MS: i64 = 180_000;
 
 /// Has the service manager keep the sockets that this server listens on and that no socket unit holds:
@@ -55,16 +54,10 @@ impl<C: Core, D: Disk> Server<C, D> {
             self.moved = false;
             self.keep_sockets();
         }
-        let Parts { systemd, disk, core, memory, .. } = &mut self.parts;
+        let Parts { systemd, disk, memory, .. } = &mut self.parts;
         memory.look(self.now.mono_ms);
         systemd.after_turn(self.now.mono_ms, || {
-            let busy_ms = disk.busy_ms();
-            let leads = || match core.status().standing {
-                Standing::Leading(leading) => leading.synced_followers > 0,
-                _ => false,
-            };
-            let stuck = busy_ms > STUCK_MS || (busy_ms > LEADER_STUCK_MS && leads());
-            stuck.then_some(busy_ms)
+            Some(disk.busy_ms()).filter(|busy_ms| *busy_ms > STUCK_MS)
         });
         self.tell_status();
     }
