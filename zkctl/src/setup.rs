@@ -22,6 +22,9 @@ use crate::safe::{Said, ask_all, peers};
 /// Keys of the settings that a new membership replaces.
 const REPLACED: &[&str] = &["clientPort", "clientPortAddress", "dynamicConfigFile"];
 
+/// How a server is started with other ports: not by a restart, over which systemd keeps them.
+const START: &str = "systemctl stop zk-agent && systemctl start zk-agent";
+
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -54,7 +57,7 @@ pub struct Place {
     #[arg(long, value_name = "PORT:PORT", default_value = "2888:3888")]
     pub ports: String,
     /// The command that starts it with new settings
-    #[arg(long, value_name = "COMMAND", default_value = "systemctl restart zk-agent")]
+    #[arg(long, value_name = "COMMAND", default_value = START)]
     pub start: String,
     /// Only print the settings
     #[arg(short = 'n', long)]

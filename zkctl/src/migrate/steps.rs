@@ -15,9 +15,9 @@ use crate::host::{self, agent, must, of_file, wait_for};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What is done without `--stop` and `--start`: units of Debian's package and of ours, switched off
-/// and on for the next boot too.
-const STOP_APACHE: &str = "systemctl disable --now --quiet zookeeper";
-const START_APACHE: &str = "systemctl enable --now --quiet zookeeper";
+/// and on for the next boot too. Debian's is an init script, for which `--now` does nothing.
+const STOP_APACHE: &str = "systemctl stop zookeeper && systemctl disable --quiet zookeeper";
+const START_APACHE: &str = "systemctl start zookeeper && systemctl enable --quiet zookeeper";
 const STOP_OURS: &str = "systemctl disable --now --quiet zk-agent.service; systemctl stop zk-agent.socket 2> /dev/null; true";
 const START_OURS: &str = "systemctl enable --now --quiet zk-agent.service";
 
