@@ -23,7 +23,8 @@ base_package() {
     local spec=$work/base.spec
     {
         printf '%s\n' 'Name: base' 'Version: 1' 'Release: 1' 'Summary: what the root has' \
-            'License: none' 'BuildArch: x86_64' 'Provides: /bin/sh' 'Provides: systemd' 'Provides: /sbin/ldconfig'
+            'License: none' 'BuildArch: x86_64' 'Provides: /bin/sh' 'Provides: systemd' 'Provides: /sbin/ldconfig' \
+            'Provides: /usr/bin/pkg-config'
         find "$root"/usr/lib/x86_64-linux-gnu -maxdepth 1 -name 'lib*.so*' -o -maxdepth 1 -name 'ld-*' |
             /usr/lib/rpm/find-provides | sort -u | sed 's/^/Provides: /'
         printf '%s\n' 'Provides: rtld(GNU_HASH)' '%description' 'what the root has' '%files'
