@@ -1051,7 +1051,7 @@ _zkctl() {
             return 0
             ;;
         zkctl__subcmd__cluster__subcmd__init)
-            opts="-n -o -h --id --conf --data-dir --client-port --ports --start --dry-run --output --timeout --help"
+            opts="-n -o -h --id --reconfig --conf --data-dir --client-port --ports --start --dry-run --output --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -73,6 +73,10 @@ pub struct Init {
     /// Which of them this one is, where its name and addresses do not tell
     #[arg(long, value_name = "ID")]
     pub id: Option<i64>,
+    /// Let members be changed while the ensemble runs; the server then has to be able to write beside
+    /// its settings
+    #[arg(long)]
+    pub reconfig: bool,
     #[command(flatten)]
     pub place: Place,
 }
@@ -222,8 +226,8 @@ fn init(ctx: &mut Context<'_>, args: &Init) -> Result<()> {
         );
         return Err(Failure::new(exit::EXISTS, what));
     }
-    let extra = ["reconfigEnabled=true"];
-    let text = settings(&before, &members, &extra, &place.data(&before));
+    let extra: &[&str] = if args.reconfig { &["reconfigEnabled=true"] } else { &[] };
+    let text = settings(&before, &members, extra, &place.data(&before));
     place.apply(ctx, &before, &text, id)?;
     if !place.dry_run && !ctx.printer.json() {
         eprintln!("zkctl: server {id} is started; when the others are: zkctl wait --quorum");
