@@ -42,15 +42,15 @@ chmod 777 "$work/apache"
     fail "apt gives no zookeeper"
 host_start old
 on() { host_exec old "$@"; }
-host_copy "$work"/apache/*.deb "$agent" "$ctl" old:/root
+host_copy "$work"/apache/*.deb "$agent" "$ctl" old:/srv
 # Settings of JAVA_OPTS, of which one must not be lost, and a limit that is not the default.
-on sh -c 'dpkg -i --force-depends /root/zookeeper_*.deb /root/zookeeperd_*.deb > /dev/null 2>&1; true'
+on sh -c 'dpkg -i --force-depends /srv/zookeeper_*.deb /srv/zookeeperd_*.deb > /dev/null 2>&1; true'
 on sh -c 'echo maxClientCnxns=77 >> /etc/zookeeper/conf/zoo.cfg
     sed -i "s/^JAVA_OPTS=.*/JAVA_OPTS=\"-Xmx256m -Dzookeeper.4lw.commands.whitelist=* -Djute.maxbuffer=2000000\"/" /etc/zookeeper/conf/environment
     systemctl restart zookeeper'
 # The package of ours is installed beside it; it must leave the one that runs alone.
 on ln -s /dev/null /run/systemd/system/zk-agent.service
-on dpkg -i "/root/$(basename "$ctl")" "/root/$(basename "$agent")" > "$work/install" 2>&1 || fail "$(cat "$work/install")"
+on dpkg -i "/srv/$(basename "$ctl")" "/srv/$(basename "$agent")" > "$work/install" 2>&1 || fail "$(cat "$work/install")"
 on rm /run/systemd/system/zk-agent.service
 on systemctl daemon-reload
 wait_for 60 on zkctl health || fail "Debian's server does not serve: $(on zkctl health)"

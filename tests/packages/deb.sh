@@ -23,11 +23,11 @@ serves() { on "$1" zkctl --timeout 2 ls /; } # serves NAME
 
 apt_on() { # apt_on NAME FOLDER: both packages out of a folder of the host
     sh_on "$1" "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --allow-downgrades \
-        /root/$2/zk-agent_*.deb /root/$2/zkctl_*.deb 2>&1"
+        /srv/$2/zk-agent_*.deb /srv/$2/zkctl_*.deb 2>&1"
 }
 give() { # give NAME: the packages of both versions
-    host_copy "$first"/zk-agent_*.deb "$first"/zkctl_*.deb "$1:/root/first"
-    host_copy "$next"/zk-agent_*.deb "$next"/zkctl_*.deb "$1:/root/next"
+    host_copy "$first"/zk-agent_*.deb "$first"/zkctl_*.deb "$1:/srv/first"
+    host_copy "$next"/zk-agent_*.deb "$next"/zkctl_*.deb "$1:/srv/next"
 }
 version_on() { on "$1" dpkg-query -W -f '${Version}' zk-agent; }
 
@@ -75,8 +75,8 @@ is_stopped_by_the_watchdog() {
 
 # A file system of its own that a stranger fills: writes are refused (a new session is one), and it recovers.
 has_a_full_disk() {
-    sh_on h1 'systemctl stop zk-agent && mkdir /root/aside && cp -a /var/lib/zk-agent/. /root/aside &&
-        mount -t tmpfs -o size=48m none /var/lib/zk-agent && cp -a /root/aside/. /var/lib/zk-agent &&
+    sh_on h1 'systemctl stop zk-agent && mkdir /srv/aside && cp -a /var/lib/zk-agent/. /srv/aside &&
+        mount -t tmpfs -o size=48m none /var/lib/zk-agent && cp -a /srv/aside/. /var/lib/zk-agent &&
         chown zk-agent: /var/lib/zk-agent && systemctl start zk-agent'
     sh_on h1 'head -c 100m /dev/zero > /var/lib/zk-agent/stranger 2> /dev/null; head -c 500k /dev/zero > /tmp/big
         i=0; while [ $i -lt 100 ] && zkctl --timeout 5 create /full-$i -f /tmp/big > /dev/null 2>&1; do
@@ -90,14 +90,14 @@ has_a_full_disk() {
 }
 
 has_bad_settings() {
-    sh_on h1 'cp /etc/zk-agent/zoo.cfg /root/good.cfg; echo tickTime=soon >> /etc/zk-agent/zoo.cfg'
+    sh_on h1 'cp /etc/zk-agent/zoo.cfg /srv/good.cfg; echo tickTime=soon >> /etc/zk-agent/zoo.cfg'
     refuses "a bad file fails the reload" on h1 systemctl reload zk-agent
     check "... and the server goes on" serves h1
     on h1 systemctl restart zk-agent > /dev/null 2>&1 || true
     check "a start with it ends with 78" wait_for 10 is 78 property h1 ExecMainStatus
     check "an upgrade of a server that has failed succeeds" apt_on h1 next
     check "... and keeps the file" sh_on h1 'grep -q tickTime=soon /etc/zk-agent/zoo.cfg'
-    sh_on h1 'cat /root/good.cfg > /etc/zk-agent/zoo.cfg; systemctl reset-failed zk-agent'
+    sh_on h1 'cat /srv/good.cfg > /etc/zk-agent/zoo.cfg; systemctl reset-failed zk-agent'
     check "... it starts when the file is good" on h1 systemctl start zk-agent
     check "downgrade by one version" apt_on h1 first
 }
@@ -121,8 +121,8 @@ is_upgraded() {
     sh_on h1 'rm -f /tmp/cursor; journalctl -u zk-agent -n 1 --cursor-file=/tmp/cursor' > /dev/null
     before=$(property h1 MainPID)
     load_on h1 127.0.0.1:2181
-    host_copy "$packages_top/tests/systemd/connects.py" h1:/root
-    docker exec -d h1 sh -c 'echo $$ > /tmp/connects.pid; exec python3 /root/connects.py 127.0.0.1 2181 /tmp/connects'
+    host_copy "$packages_top/tests/systemd/connects.py" h1:/srv
+    docker exec -d h1 sh -c 'echo $$ > /tmp/connects.pid; exec python3 /srv/connects.py 127.0.0.1 2181 /tmp/connects'
     wait_for 10 on h1 grep -q connected /tmp/connects
     check "upgrade under load" apt_on h1 next
     check "... it is the new version" is 0.1.0-2 version_on h1

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use zk_wire::path::check;
@@ -53,10 +54,14 @@ pub struct Conn {
     servers: String,
 }
 
+/// Takes an event from the library's thread for callbacks instead of the one who waits.
+pub type Tap = Box<dyn FnMut(&Event) + Send>;
+
 /// Where the events of some watches wait to be taken.
 pub struct Feed {
     watcher: Watcher,
     events: Receiver<WatchEvent>,
+    tap: Arc<Mutex<Option<Tap>>>,
     /// Since when there is no connection.
     away: Cell<Option<Instant>>,
 }
@@ -64,9 +69,19 @@ pub struct Feed {
 impl Default for Feed {
     fn default() -> Feed {
         let (tell, events) = channel();
-        // Nobody listens to what comes when the command has ended.
-        let watcher = Watcher::new(move |event| drop(tell.send(event.clone())));
-        Feed { watcher, events, away: Cell::new(None) }
+        let tap: Arc<Mutex<Option<Tap>>> = Arc::default();
+        let open = Arc::clone(&tap);
+        let watcher = Watcher::new(move |event| {
+            let mut tap = open.lock().expect("whoever taps does not panic");
+            match (event, &mut *tap) {
+                (WatchEvent::Node { kind, path, zxid }, Some(take)) => {
+                    take(&Event { kind: *kind, path: path.clone(), zxid: *zxid });
+                }
+                // Nobody listens to what comes when the command has ended.
+                _ => drop(tell.send(event.clone())),
+            }
+        });
+        Feed { watcher, events, tap, away: Cell::new(None) }
     }
 }
 
@@ -402,6 +417,12 @@ impl Conn {
     /// The next event of watches without a feed of their own; see [`Conn::next_of`].
     pub fn next_event(&self, wait: Duration) -> Result<Option<Event>> {
         self.next_of(&self.feed, wait)
+    }
+
+    /// From now on events of watches without a feed of their own go there as they come, or with
+    /// `None` wait again to be taken.
+    pub fn tap(&self, tap: Option<Tap>) {
+        *self.feed.tap.lock().expect("whoever taps does not panic") = tap;
     }
 
     /// The next event of a feed within `wait`, if there is one; an error when the session is lost,

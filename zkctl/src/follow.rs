@@ -100,10 +100,10 @@ pub fn kind_name(kind: i32) -> &'static str {
     }
 }
 
-/// One event as it is printed.
-pub fn print_event(ctx: &mut Context<'_>, event: &Event, data: Option<&[u8]>) -> Result<()> {
+/// One event as a line.
+pub fn event_line(json: bool, event: &Event, data: Option<&[u8]>) -> String {
     let kind = kind_name(event.kind);
-    if ctx.printer.json() {
+    if json {
         let mut object = Map::new();
         object.insert("event".to_owned(), json!(kind));
         object.insert("path".to_owned(), json!(event.path));
@@ -111,12 +111,18 @@ pub fn print_event(ctx: &mut Context<'_>, event: &Event, data: Option<&[u8]>) ->
         if data.is_some() {
             put_data(&mut object, data);
         }
-        return ctx.printer.value(&Value::Object(object));
+        return Value::Object(object).to_string();
     }
     match data {
-        Some(data) => ctx.printer.line(&format!("{kind}\t{}\t{}", event.path, short(data, 200))),
-        None => ctx.printer.line(&format!("{kind}\t{}", event.path)),
+        Some(data) => format!("{kind}\t{}\t{}", event.path, short(data, 200)),
+        None => format!("{kind}\t{}", event.path),
     }
+}
+
+/// Prints one event.
+pub fn print_event(ctx: &mut Context<'_>, event: &Event, data: Option<&[u8]>) -> Result<()> {
+    let line = event_line(ctx.printer.json(), event, data);
+    ctx.printer.line(&line)
 }
 
 /// watch

@@ -265,6 +265,11 @@ pub fn safe_to_stop(ctx: &mut Context<'_>, args: &SafeToStop) -> Result<()> {
     if !(0.0..=86_400.0).contains(&args.wait) {
         return Err(Failure::usage(format!("--wait {}: seconds from 0 to 86400", args.wait)));
     }
+    // Both are set for what a unit runs at its stop (systemd.exec(5)) when its server has ended by
+    // itself: nothing is left to be stopped, and to wait would only delay the next start.
+    if ["SERVICE_RESULT", "EXIT_CODE"].iter().all(|name| std::env::var_os(name).is_some()) {
+        return Ok(());
+    }
     let servers = addresses(&ctx.target.servers)?;
     let until = Instant::now() + Duration::from_secs_f64(args.wait);
     let found = loop {

@@ -9,19 +9,20 @@ use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::{Editor, ExternalPrinter, Helper, Highlighter, Hinter, Validator};
 
 use crate::args::{Cli, Command, Line, double_dash, limit};
 use crate::conn::Conn;
 use crate::context::{Context, join};
 use crate::failure::{Failure, Result, exit};
-use crate::follow::print_event;
+use crate::follow::{event_line, print_event};
 use crate::output::Output;
 use crate::words::{quoted, split};
 
@@ -140,7 +141,10 @@ fn interactive(ctx: &mut Context<'_>, shell: &mut Shell) -> Result<()> {
         // The first time there is none.
         let _ = editor.load_history(&file);
     }
+    // Where the terminal cannot do it, events wait for the end of the line.
+    let above = editor.create_external_printer().ok().map(|printer| Arc::new(Mutex::new(printer)));
     loop {
+        shell.tap(ctx, above.as_ref())?;
         shell.print_events(ctx)?;
         let place = ctx.place.clone().unwrap_or_default();
         let server = match ctx.connected() {
@@ -154,6 +158,9 @@ fn interactive(ctx: &mut Context<'_>, shell: &mut Shell) -> Result<()> {
         }
         let read = editor.readline(&format!("{server} {place}> "));
         view.borrow_mut().conn = None;
+        if ctx.connected() {
+            ctx.conn()?.tap(None);
+        }
         let line = match read {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue,
@@ -177,6 +184,23 @@ fn interactive(ctx: &mut Context<'_>, shell: &mut Shell) -> Result<()> {
 }
 
 impl Shell {
+    /// What comes while a line is typed is printed above it.
+    fn tap<P: ExternalPrinter + Send + 'static>(
+        &self,
+        ctx: &mut Context<'_>,
+        above: Option<&Arc<Mutex<P>>>,
+    ) -> Result<()> {
+        let Some(above) = above.filter(|_| ctx.connected()).map(Arc::clone) else { return Ok(()) };
+        let (print, json) = (self.print_watches, self.output == Output::Json);
+        ctx.conn()?.tap(Some(Box::new(move |event| {
+            if let (true, Ok(mut above)) = (print, above.lock()) {
+                // A terminal that has gone ends the shell by its next line.
+                let _ = above.print(format!("{}\n", event_line(json, event, None)));
+            }
+        })));
+        Ok(())
+    }
+
     /// Watch events that have come since the last look.
     fn print_events(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         if !ctx.connected() {

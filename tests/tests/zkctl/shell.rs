@@ -1,7 +1,10 @@
 //! The interactive shell.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use zk_tests::scratch::Scratch;
 use zk_tests::server::{Kind, Server};
@@ -39,6 +42,53 @@ pub fn check(server: &Server) {
 }
 
 /// A terminal is a program of its own here: it types what we write and gives what is shown.
+struct Terminal {
+    child: Child,
+    keys: ChildStdin,
+    told: Receiver<String>,
+    screen: String,
+}
+
+impl Terminal {
+    fn new(terminal: &Path, line: &str, home: &Path) -> Terminal {
+        let mut child = Command::new(terminal)
+            .args(["-qec", line, "/dev/null"])
+            .env("HOME", home)
+            .env("TERM", "xterm")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let keys = child.stdin.take().expect("it was piped");
+        let mut shown = child.stdout.take().expect("it was piped");
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = shown.read(&mut bytes) {
+                let _ = tell.send(String::from_utf8_lossy(&bytes[..count]).into_owned());
+            }
+        });
+        Terminal { child, keys, told, screen: String::new() }
+    }
+
+    /// Waits until something is shown, and forgets what stood before it.
+    fn expect(&mut self, wanted: &str) {
+        let deadline = Instant::now() + crate::LIMIT;
+        while !self.screen.contains(wanted) {
+            match self.told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(text) => self.screen.push_str(&text),
+                Err(_) => panic!("{wanted:?} is not shown: {:?}", self.screen),
+            }
+        }
+        let end = self.screen.find(wanted).expect("it is there") + wanted.len();
+        self.screen.drain(..end);
+    }
+
+    fn press(&mut self, text: &str) {
+        self.keys.write_all(text.as_bytes()).expect("it reads");
+    }
+}
+
 #[test]
 fn paths_are_completed_and_lines_remembered() {
     let Some(terminal) = tools::which("script") else {
@@ -49,55 +99,35 @@ fn paths_are_completed_and_lines_remembered() {
     good(&server, &["create", "/completed/below", "deeper"]);
     let home = Scratch::new("shell");
     let line = format!("{} -s {}", binary().display(), server.address());
-    let mut child = Command::new(terminal)
-        .args(["-qec", &line, "/dev/null"])
-        .env("HOME", home.path())
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let mut keys = child.stdin.take().expect("it was piped");
-    let mut shown = child.stdout.take().expect("it was piped");
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(count @ 1..) = shown.read(&mut bytes) {
-            let _ = tell.send(String::from_utf8_lossy(&bytes[..count]).into_owned());
-        }
-    });
-    let mut screen = String::new();
-    let mut expect = |wanted: &str| {
-        let deadline = std::time::Instant::now() + crate::LIMIT;
-        while !screen.contains(wanted) {
-            let left = deadline.saturating_duration_since(std::time::Instant::now());
-            match told.recv_timeout(left) {
-                Ok(text) => screen.push_str(&text),
-                Err(_) => panic!("{wanted:?} is not shown: {screen:?}"),
-            }
-        }
-        let end = screen.find(wanted).expect("it is there") + wanted.len();
-        screen.drain(..end);
-    };
-    let mut press = |text: &str| keys.write_all(text.as_bytes()).expect("it reads");
-    expect("/> ");
-    press("get /comp\t\r");
-    expect("found");
-    expect("/> ");
-    press("cd completed\r");
-    expect("/completed> ");
-    press("get b\t\r");
-    expect("deeper");
-    expect("/completed> ");
-    press("getAllC\t/\r");
+    let mut shell = Terminal::new(&terminal, &line, home.path());
+    shell.expect("/> ");
+    shell.press("get /comp\t\r");
+    shell.expect("found");
+    shell.expect("/> ");
+    shell.press("cd completed\r");
+    shell.expect("/completed> ");
+    shell.press("get b\t\r");
+    shell.expect("deeper");
+    shell.expect("/completed> ");
+    shell.press("getAllC\t/\r");
     // What was typed is shown again and again; only the answer says that it was done.
-    expect("\n5\r\n");
-    expect("/completed> ");
-    press("addauth digest ann:secret\r");
-    expect("ann:secret");
-    expect("/completed> ");
-    press("quit\r");
-    let status = zk_tests::server::wait_exit(&mut child, crate::LIMIT).expect("it ends");
+    shell.expect("\n5\r\n");
+    shell.expect("/completed> ");
+    shell.press("addauth digest ann:secret\r");
+    shell.expect("ann:secret");
+    shell.expect("/completed> ");
+    shell.press("addWatch /completed\r");
+    shell.expect("/completed> ");
+    // Above the line that is being typed, without a key.
+    shell.press("ge");
+    shell.expect("ge");
+    good(&server, &["set", "/completed/below", "other"]);
+    shell.expect("changed\t/completed/below");
+    shell.press("t below\r");
+    shell.expect("\nother\r\n");
+    shell.expect("/completed> ");
+    shell.press("quit\r");
+    let status = zk_tests::server::wait_exit(&mut shell.child, crate::LIMIT).expect("it ends");
     assert!(status.success());
     let file = home.path().join(".zkctl_history");
     let history = std::fs::read_to_string(&file).expect("a history");
