@@ -66,6 +66,10 @@ for n in 1 2 3; do
     host_start zk$n zk "$net.1$n"
     echo "    zk$n: {zk_agent_address: $net.1$n}" >> "$work/inventory.yml"
 done
+for book in site migrate; do
+    ANSIBLE_CONFIG=$top/packaging/ansible/ansible.cfg ansible-playbook --syntax-check -i "$work/inventory.yml" \
+        "$top/packaging/ansible/$book.yml" > "$work/syntax" 2>&1 || fail "$(cat "$work/syntax")"
+done
 servers=$net.11:2181,$net.12:2181,$net.13:2181
 
 play() { # play NAME DEB.. -- MORE..: runs the playbook with these packages
