@@ -148,7 +148,9 @@ is_upgraded() {
     check "... with the reason" grep -q 'has format 9, which a newer version has written' "$packages_before"
     check "... the newer one goes on" serves h1
     on h1 rm -r /srv/zk /etc/zk-agent/two.cfg
-    check "... and is whole again by one more apt install" apt_on h1 next
+    # apt has put the command line back already, and wants to be told which of the two stays.
+    check "... and is whole again by the newer files" sh_on h1 'dpkg -i /srv/next/zk-agent_*.deb /srv/next/zkctl_*.deb'
+    check "... as apt sees it" on h1 apt-get check
 }
 
 lives_beside_zookeeper() {
