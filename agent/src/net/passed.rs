@@ -13,7 +13,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{Shutdown, getsockopt, shutdown, sockopt};
 use zk_core::Port;
 
 use crate::net::Listener;
@@ -151,8 +151,18 @@ impl Passed {
         if let Some(at) = self.sockets.iter().position(fits) {
             return Listener::passed(self.sockets.remove(at).1, Some(backlog));
         }
-        // What is kept and no longer wanted may be in the way of what is.
-        self.sockets.retain(|(other, _)| other.strip_prefix(KEPT) != Some(name));
+        // What is kept and no longer wanted may be in the way of what is, and to close it here is not
+        // enough: the service manager holds it until it has heard that it need not.
+        self.sockets.retain(|(other, fd)| {
+            let in_the_way = other.starts_with(KEPT)
+                && (other.strip_prefix(KEPT) == Some(name)
+                    || address_of(fd).is_some_and(|address| address.port() == wanted.port()));
+            if in_the_way {
+                // It ends listening for everybody who holds it. One that does so already is fine.
+                let _ = shutdown(fd.as_raw_fd(), Shutdown::Both);
+            }
+            !in_the_way
+        });
         Listener::bind(wanted, backlog)
     }
 
@@ -204,6 +214,20 @@ mod tests {
         let listener = passed.client("127.0.0.1:2181".parse().unwrap(), None).unwrap();
         assert_eq!(listener.address(), address);
         assert_eq!(passed.unused().count(), 0);
+    }
+
+    /// The service manager holds it still when another address of the same port is opened.
+    #[test]
+    fn a_kept_socket_is_not_in_the_way_of_another_address() {
+        let (name, fd, address) = listening("kept-client");
+        let held = fd.try_clone().unwrap();
+        let mut passed = Passed::new(vec![(name, fd)]).unwrap();
+        let everywhere = SocketAddr::new("0.0.0.0".parse().unwrap(), address.port());
+        let mut listener = passed.client(everywhere, None).unwrap();
+        assert_eq!(listener.address(), everywhere);
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        assert!(listener.accept(0).unwrap().is_some(), "nobody else takes it");
+        drop(held);
     }
 
     #[test]
