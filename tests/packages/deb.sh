@@ -181,8 +181,16 @@ is_removed() {
     on h1 rm /usr/sbin/policy-rc.d
 }
 
-need dpkg-dev debhelper docker.io debootstrap iproute2
+need dpkg-dev debhelper docker.io debootstrap iproute2 lintian
 build_two deb
+check "lintian finds no error and nothing to warn of" lintian --fail-on error,warning "$first"/*.deb
+check "zk-agent takes at most 8 MB" test "$(dpkg-deb -f "$first"/zk-agent_*.deb Installed-Size)" -le 8192
+for package in zk-agent zkctl; do
+    check "$package needs the C library only" sh -c "dpkg-deb --fsys-tarfile '$first'/${package}_*.deb |
+        tar -xO ./usr/bin/$package > '$packages_said.bin' && readelf -d '$packages_said.bin' | grep -q libc.so.6 &&
+        ! readelf -d '$packages_said.bin' | grep NEEDED | grep -vE 'lib[cm][.]so[.]6|ld-linux'; said=\$?
+        rm '$packages_said.bin'; exit \$said"
+done
 hosts_up
 network=$(host_network zk)
 host_start h1 zk "$network.11"
