@@ -28,7 +28,8 @@ refuses() { # refuses WHAT COMMAND..: one thing that must not succeed
     if "$@" > "$packages_said" 2>&1; then bad "$what"; else ok "$what"; fi
 }
 is() { [ "$("${@:2}")" = "$1" ]; }           # is VALUE COMMAND..
-says() { "${@:2}" 2>&1 | grep -qE -- "$1"; } # says PATTERN COMMAND..
+# All of it is read: a command whose reader has gone away fails.
+says() { "${@:2}" 2>&1 | grep -E -- "$1" > /dev/null; } # says PATTERN COMMAND..
 now_ms() { date +%s%3N; }
 
 need() { # need PACKAGE..: installs what is missing

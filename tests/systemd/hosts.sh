@@ -17,6 +17,9 @@
 #                   (CARGO_TARGET_DIR or target, then hosts/docker)
 #   HOSTS_CACHE     where the tar of the root file system is kept (the same, hosts)
 #   HOSTS_PACKAGES  what is in it besides a minimal Debian
+#   HOSTS_SUITE     which Debian (bookworm)
+#   HOSTS_BACKPORTS packages of the suite's backports that take the place of its own
+#   HOSTS_OPTIONS   more options for docker run, between blanks
 #   HOSTS_IMAGE     an image to boot instead
 hosts_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HOSTS_CACHE=${HOSTS_CACHE:-${CARGO_TARGET_DIR:-$hosts_top/target}/hosts}
@@ -75,7 +78,8 @@ hosts_daemon() {
 # The name of the image is what it was made from: other packages make another image.
 hosts_image() {
     local made_from tar
-    made_from=$(printf '%s' "$HOSTS_SUITE $HOSTS_PACKAGES" | sha256sum | cut -c1-12)
+    made_from=$(printf '%s' "$HOSTS_SUITE $HOSTS_PACKAGES${HOSTS_BACKPORTS:+ $HOSTS_BACKPORTS}" |
+        sha256sum | cut -c1-12)
     HOSTS_IMAGE=zk-host:$made_from
     docker image inspect "$HOSTS_IMAGE" > /dev/null 2>&1 && return
     tar=$HOSTS_CACHE/root-$made_from.tar
@@ -84,6 +88,7 @@ hosts_image() {
         root=$(mktemp -d "$HOSTS_CACHE/root.XXXXXX") &&
             debootstrap --variant=minbase --include="$HOSTS_PACKAGES" "$HOSTS_SUITE" "$root" \
                 "$HOSTS_MIRROR" > "$HOSTS_CACHE/debootstrap.log" 2>&1 &&
+            hosts_backports "$root" >> "$HOSTS_CACHE/debootstrap.log" 2>&1 &&
             rm -rf "$root"/var/cache/apt/archives/*.deb &&
             : > "$root/etc/machine-id" &&
             tar -C "$root" -cf "$tar.new" . && mv "$tar.new" "$tar" || {
@@ -93,6 +98,16 @@ hosts_image() {
         rm -rf --one-file-system "$root"
     fi
     docker import "$tar" "$HOSTS_IMAGE" > /dev/null
+}
+
+hosts_backports() { # hosts_backports ROOT
+    [ -n "${HOSTS_BACKPORTS:-}" ] || return 0
+    local suite=$HOSTS_SUITE-backports
+    echo "deb $HOSTS_MIRROR $suite main" > "$1/etc/apt/sources.list.d/backports.list" &&
+        chroot "$1" apt-get update -q &&
+        DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -q -y --no-install-recommends \
+            -t "$suite" ${HOSTS_BACKPORTS//,/ } &&
+        rm -rf "$1"/var/lib/apt/lists/*
 }
 
 hosts_clear() {
@@ -125,13 +140,16 @@ host_network() {
 
 hosts_having() { ip -o -4 address | grep -cF " $1" || true; }
 
+# The word behind systemd is for 256 and newer, which boot with version 1 of control groups only when told to;
+# older ones know it not and do not mind.
 host_start() { # host_start NAME [NETWORK [ADDRESS]]
     local name=$1 network=${2:-none} address=${3:-}
     docker run -d --name "$name" --hostname "$name" --network "$network" ${address:+--ip "$address"} \
-        --cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfined \
-        --security-opt apparmor=unconfined --tmpfs /run --tmpfs /run/lock --tmpfs /tmp \
-        -v /sys/fs/cgroup:/sys/fs/cgroup:rw --stop-signal SIGRTMIN+3 \
-        "$HOSTS_IMAGE" /lib/systemd/systemd > /dev/null || return 1
+        --cap-add ALL --cap-drop SYS_RESOURCE --cap-drop SYS_MODULE \
+        --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
+        --tmpfs /run --tmpfs /run/lock --tmpfs /tmp \
+        -v /sys/fs/cgroup:/sys/fs/cgroup:rw --stop-signal SIGRTMIN+3 ${HOSTS_OPTIONS:-} \
+        "$HOSTS_IMAGE" /lib/systemd/systemd SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 > /dev/null || return 1
     local state
     wait_for 60 host_is_up "$name"
     state=$(docker exec "$name" systemctl is-system-running)

@@ -98,8 +98,13 @@ impl Stage<'_> {
                 "sysusers" => {
                     self.text(&crate::read(&file)?, "usr/lib/sysusers.d/zk-agent.conf")?;
                 }
-                // What older systemds do not know: for the administrator of a newer one.
-                "conf" => self.put(&file, "usr/share/doc/zk-agent/examples")?,
+                // What older systemds do not know is in no search path: the generator puts it there.
+                "conf" => self.put(&file, "usr/lib/zk-agent")?,
+                "generator" => {
+                    let folder = self.out.join("usr/lib/systemd/system-generators");
+                    crate::folder(&folder)?;
+                    crate::copy(&file, &folder.join("zk-agent-generator"))?;
+                }
                 kind if units.contains(&kind) => self.put(&file, self.layout.units)?,
                 _ => {}
             }
