@@ -19,13 +19,14 @@
 #   HOSTS_PACKAGES  what is in it besides a minimal Debian
 #   HOSTS_SUITE     which Debian (bookworm)
 #   HOSTS_BACKPORTS packages of the suite's backports that take the place of its own
-#   HOSTS_OPTIONS   more options for docker run, between blanks
+#   HOSTS_OPTIONS   more options for docker run, an array
 #   HOSTS_IMAGE     an image to boot instead
 hosts_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HOSTS_CACHE=${HOSTS_CACHE:-${CARGO_TARGET_DIR:-$hosts_top/target}/hosts}
 HOSTS_DIR=${HOSTS_DIR:-$HOSTS_CACHE/docker}
 HOSTS_PACKAGES=${HOSTS_PACKAGES:-systemd,systemd-sysv,dbus,iproute2,python3,locales}
 HOSTS_SUITE=${HOSTS_SUITE:-bookworm}
+[ -v HOSTS_OPTIONS ] || HOSTS_OPTIONS=()
 HOSTS_MIRROR=${HOSTS_MIRROR:-http://deb.debian.org/debian}
 export DOCKER_HOST=unix://$HOSTS_DIR/docker.sock
 
@@ -148,7 +149,7 @@ host_start() { # host_start NAME [NETWORK [ADDRESS]]
         --cap-add ALL --cap-drop SYS_RESOURCE --cap-drop SYS_MODULE \
         --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
         --tmpfs /run --tmpfs /run/lock --tmpfs /tmp \
-        -v /sys/fs/cgroup:/sys/fs/cgroup:rw --stop-signal SIGRTMIN+3 ${HOSTS_OPTIONS:-} \
+        -v /sys/fs/cgroup:/sys/fs/cgroup:rw --stop-signal SIGRTMIN+3 "${HOSTS_OPTIONS[@]}" \
         "$HOSTS_IMAGE" /lib/systemd/systemd SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 > /dev/null || return 1
     local state
     wait_for 60 host_is_up "$name"
