@@ -44,23 +44,6 @@ is_packed() {
     done
 }
 
-# The hosts of all tests, and portablectl. dockerd has no network but the one of this machine.
-image_with_portablectl() {
-    local plain
-    hosts_up
-    plain=$HOSTS_IMAGE
-    HOSTS_IMAGE=$plain-portable
-    docker image inspect "$HOSTS_IMAGE" > /dev/null 2>&1 && return
-    docker run --name portable --network host "$plain" sh -c 'apt-get update -q &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends systemd-container &&
-        apt-get clean && rm -rf /var/lib/apt/lists/* && : > /etc/machine-id' > "$work/apt" 2>&1 || {
-        tail -20 "$work/apt" >&2
-        return 1
-    }
-    docker commit portable "$HOSTS_IMAGE" > /dev/null
-    docker rm portable > /dev/null
-}
-
 # As docs/DEPLOY.md says it.
 is_attached() {
     HOSTS_OPTIONS=(--device /dev/loop-control --device-cgroup-rule 'b 7:* rwm' --add-host here:127.0.0.7)
@@ -123,14 +106,16 @@ is_detached() {
     refuses "... serves nobody" serves
     check "... leaves no unit" sh_on '! find /etc/systemd /run/systemd/system* -name "zk-agent*" | grep .'
     check "... and the data" test -n "$(on ls /var/lib/zk-agent/zk-agent)"
-    check "attached again" on portablectl attach --now --enable --profile=trusted /srv/zk-agent_0.1.0.raw
+    check "attached again" on portablectl attach --profile=trusted /srv/zk-agent_0.1.0.raw
+    check "... and started" on systemctl enable --now zk-agent
     check "... it has the data" wait_for 10 is here on zkctl -s here:2181 get /kept
     check "no unit has failed" is "" on systemctl --failed --no-legend
 }
 
 need squashfs-tools systemd-container binutils
 is_packed
-image_with_portablectl
+hosts_up
+hosts_add "$HOSTS_SUITE" systemd-container
 is_attached
 is_run
 is_replaced

@@ -2,6 +2,7 @@
 # bash scripts; needs root. Nothing outlives hosts_down but the image, which the next run reuses.
 #
 #   hosts_up                      installs what is missing, starts dockerd, makes or reuses the image
+#   hosts_add SUITE PACKAGE..     has the hosts that are started from then on have more packages
 #   host_network NAME             a network of its own for several hosts; says its first three bytes
 #   host_start NAME [NETWORK [ADDRESS]]
 #                                 boots a host; without a network it has loopback only. Returns
@@ -18,7 +19,6 @@
 #   HOSTS_CACHE     where the tar of the root file system is kept (the same, hosts)
 #   HOSTS_PACKAGES  what is in it besides a minimal Debian
 #   HOSTS_SUITE     which Debian (bookworm)
-#   HOSTS_BACKPORTS packages of the suite's backports that take the place of its own
 #   HOSTS_OPTIONS   more options for docker run, an array
 #   HOSTS_IMAGE     an image to boot instead
 hosts_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -79,8 +79,7 @@ hosts_daemon() {
 # The name of the image is what it was made from: other packages make another image.
 hosts_image() {
     local made_from tar
-    made_from=$(printf '%s' "$HOSTS_SUITE $HOSTS_PACKAGES${HOSTS_BACKPORTS:+ $HOSTS_BACKPORTS}" |
-        sha256sum | cut -c1-12)
+    made_from=$(printf '%s' "$HOSTS_SUITE $HOSTS_PACKAGES" | sha256sum | cut -c1-12)
     HOSTS_IMAGE=zk-host:$made_from
     docker image inspect "$HOSTS_IMAGE" > /dev/null 2>&1 && return
     tar=$HOSTS_CACHE/root-$made_from.tar
@@ -89,7 +88,6 @@ hosts_image() {
         root=$(mktemp -d "$HOSTS_CACHE/root.XXXXXX") &&
             debootstrap --variant=minbase --include="$HOSTS_PACKAGES" "$HOSTS_SUITE" "$root" \
                 "$HOSTS_MIRROR" > "$HOSTS_CACHE/debootstrap.log" 2>&1 &&
-            hosts_backports "$root" >> "$HOSTS_CACHE/debootstrap.log" 2>&1 &&
             rm -rf "$root"/var/cache/apt/archives/*.deb &&
             : > "$root/etc/machine-id" &&
             tar -C "$root" -cf "$tar.new" . && mv "$tar.new" "$tar" || {
@@ -101,14 +99,24 @@ hosts_image() {
     docker import "$tar" "$HOSTS_IMAGE" > /dev/null
 }
 
-hosts_backports() { # hosts_backports ROOT
-    [ -n "${HOSTS_BACKPORTS:-}" ] || return 0
-    local suite=$HOSTS_SUITE-backports
-    echo "deb $HOSTS_MIRROR $suite main" > "$1/etc/apt/sources.list.d/backports.list" &&
-        chroot "$1" apt-get update -q &&
-        DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -q -y --no-install-recommends \
-            -t "$suite" ${HOSTS_BACKPORTS//,/ } &&
-        rm -rf "$1"/var/lib/apt/lists/*
+# As an image that is kept beside the one it is made from. dockerd has no network but that of this machine.
+hosts_add() { # hosts_add SUITE PACKAGE..
+    local suite=$1 to
+    to=$HOSTS_IMAGE-$(printf '%s' "$*" | sha256sum | cut -c1-12)
+    shift
+    if ! docker image inspect "$to" > /dev/null 2>&1; then
+        docker run --name hosts-add --network host "$HOSTS_IMAGE" sh -c "
+            echo 'deb $HOSTS_MIRROR $suite main' > /etc/apt/sources.list.d/more.list &&
+            apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+                apt-get install -q -y --no-install-recommends -t $suite $* &&
+            apt-get clean && rm -r /var/lib/apt/lists/* && : > /etc/machine-id" \
+            > "$HOSTS_CACHE/apt.log" 2>&1 &&
+            docker commit hosts-add "$to" > /dev/null && docker rm hosts-add > /dev/null || {
+            tail -20 "$HOSTS_CACHE/apt.log" >&2
+            return 1
+        }
+    fi
+    HOSTS_IMAGE=$to
 }
 
 hosts_clear() {

@@ -25,10 +25,9 @@ serves() { on zkctl --timeout 2 ls /; }
 serves_as_another() { [ "$(property MainPID)" != "$1" ] && serves; } # serves_as_another PID
 
 boots() { # boots SUITE
-    HOSTS_IMAGE= HOSTS_SUITE=${1%-backports} HOSTS_BACKPORTS=
-    HOSTS_PACKAGES=systemd,systemd-sysv,dbus,iproute2,python3
-    [ "$1" = "$HOSTS_SUITE" ] || HOSTS_BACKPORTS=systemd,systemd-sysv
+    HOSTS_IMAGE= HOSTS_SUITE=${1%-backports}
     hosts_up
+    [ "$1" = "$HOSTS_SUITE" ] || hosts_add "$1" systemd systemd-sysv
     host_start h1
     version=$(on systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
     check "$1: systemd $version is PID 1, 254 or newer" test "$version" -ge 254
