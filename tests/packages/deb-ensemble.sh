@@ -70,3 +70,30 @@ ensemble_by_one_line() { # ensemble_by_one_line NETWORK
     check "a reload leaves the members" on h1 systemctl reload zk-agent
     check "... and the process" is "$before" property h1 MainPID
 }
+
+# As docs/OPERATING.md has it: a backup of one member becomes what all of them have, and what was
+# written after it is gone. Then a host loses its disk.
+ensemble_is_restored() {
+    local name
+    check "a backup is made" on h1 systemctl start zk-agent-backup.service
+    on h1 zkctl create /after the-backup > /dev/null
+    for name in h1 h2 h3; do
+        on "$name" systemctl stop zk-agent
+        sh_on "$name" 'mv /var/lib/zk-agent /var/lib/zk-agent.old &&
+            install -d -o zk-agent -g zk-agent -m 750 /var/lib/zk-agent &&
+            cp /var/lib/zk-agent.old/myid /var/lib/zk-agent'
+    done
+    check "the newest backup is taken to an empty directory" sh_on h1 '
+        newest=$(ls -d /var/lib/zk-agent-backup/*/ | tail -n 1)
+        cp -r "$newest/version-2" /var/lib/zk-agent && chown -R zk-agent: /var/lib/zk-agent'
+    for name in h1 h2 h3; do on "$name" systemctl start zk-agent; done
+    for name in h1 h2 h3; do check "$name has what the backup has" wait_for 30 is line on "$name" zkctl get /one; done
+    refuses "what came after it is gone" on h3 zkctl get /after
+    check "writes go on" on h2 zkctl create /again x
+    on h3 systemctl stop zk-agent
+    sh_on h3 'cp /var/lib/zk-agent/myid /srv/; rm -rf /var/lib/zk-agent/*; cp /srv/myid /var/lib/zk-agent/'
+    check "without its disk the others go on" on h1 zkctl create /meanwhile x
+    on h3 systemctl start zk-agent
+    check "a new disk gets everything" wait_for 30 is x on h3 zkctl get /meanwhile
+    check "... and is a member as before" on h3 zkctl --timeout 30 wait --synced
+}
