@@ -175,6 +175,7 @@ is_stopped() {
 [ -e "$DEBS" ] || (cd "$packages_top" && cargo xtask deb --out "$DEBS") > /dev/null
 [ $# -gt 0 ] || set -- bookworm-backports trixie
 for suite in "$@"; do
+    suite_began=$SECONDS
     boots "$suite"
     has_the_drop_in
     is_closed
@@ -185,6 +186,7 @@ for suite in "$@"; do
     has_company
     is_stopped
     [ -n "${KEEP:-}" ] || host_stop h1
+    echo "newer: $suite: $((SECONDS - suite_began)) s"
 done
 echo "newer: $((SECONDS - began)) s, $failures failures"
 [ "$failures" = 0 ]
