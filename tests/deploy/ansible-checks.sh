@@ -5,9 +5,12 @@
 #   one PATTERN               the newest file that fits
 #   need PACKAGE..            installs what is missing here
 #   hosts_three [LINE..]      boots zk1 to zk3 and writes the inventory, LINEs among its variables; sets
-#                             net and servers
+#                             net and servers. With ADDRESSES_FOUND=1 it says no addresses
+#   same_settings             fails unless all have the same, with their addresses
 #   play NAME BOOK ARGUMENT.. runs packaging/ansible/BOOK; its output is NAME.log
 #   unchanged NAME            fails when that play has changed something
+#   started HOST              what changes when its server is started
+#   one_by_one WHEN           fails unless each server was back before the next one was stopped
 #   writer_starts ZNODE       a client creates znode after znode below it and writes down each answer,
 #   writer_ends               until here
 #   writes_are_there ZNODE    fails unless each host has all of them, and nobody waited too long
@@ -72,7 +75,7 @@ hosts_three() {
         echo "  hosts:"
     } > "$work/inventory.yml"
     for n in 1 2 3; do
-        echo "    zk$n: {zk_agent_address: $net.1$n}" >> "$work/inventory.yml"
+        echo "    zk$n: {$([ -n "${ADDRESSES_FOUND:-}" ] || echo "zk_agent_address: $net.1$n")}" >> "$work/inventory.yml"
         host_start zk$n zk "$net.1$n" &
         started+=($!)
     done
@@ -92,6 +95,27 @@ play() {
 unchanged() {
     [ "$(grep -c 'changed=0 ' "$work/$1.log")" = 3 ] ||
         fail "$1 changed something: $(grep -B 20 '^changed:' "$work/$1.log" | tail -n 40)"
+}
+
+same_settings() {
+    local n
+    for n in 1 2 3; do
+        host_exec zk$n cat /etc/zk-agent/zoo.cfg > "$work/settings.$n"
+        cmp "$work/settings.1" "$work/settings.$n" || fail "zk1 and zk$n have other settings"
+        grep -q "^server.$n=$net.1$n:" "$work/settings.$n" || fail "$net.1$n is not server $n: $(cat "$work/settings.$n")"
+    done
+}
+
+started() { host_exec "$1" systemctl show -p NRestarts -p ActiveEnterTimestampMonotonic zk-agent; }
+
+one_by_one() {
+    local n
+    for n in 1 2 3; do
+        # All hosts have the clock of this machine: when it was stopped, and when it was back.
+        host_exec zk$n systemctl show -p ActiveExitTimestampMonotonic -p ActiveEnterTimestampMonotonic zk-agent |
+            sort -r | cut -d= -f2 | xargs
+    done | sort -n > "$work/away"
+    awk '$1 < back { exit 1 } { back = $2 }' "$work/away" || fail "$1 two were away at once: $(cat "$work/away")"
 }
 
 writer_starts() {

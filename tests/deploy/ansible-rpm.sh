@@ -49,7 +49,8 @@ raise() { # raise RPM
     build "$spec" "$work/next" "$tree"
 }
 
-hosts_three "zk_agent_rpms: ['$agent', '$ctl']"
+# Their addresses are among the facts.
+ADDRESSES_FOUND=1 hosts_three "zk_agent_rpms: ['$agent', '$ctl']"
 
 mkdir "$work/libraries"
 host_exec zk1 sh -c 'tar -C /usr/lib/x86_64-linux-gnu -ch libc.so.6 libm.so.6' | tar -C "$work/libraries" -x
@@ -89,12 +90,12 @@ is_at() { # is_at VERSION-RELEASE: installed as packed, and runs
         host_exec zk$n test ! -e /run/zk-agent-restart-required || fail "zk$n waits for a restart"
     done
 }
-started() { host_exec "$1" systemctl show -p NRestarts -p ActiveEnterTimestampMonotonic zk-agent; }
 
 began=$SECONDS
 play make site.yml || fail "it was not made"
 "$zkctl" -s "$servers" --timeout 30 health > "$work/health" || fail "$(cat "$work/health")"
 is_at "$(of "$agent" '%{VERSION}-%{RELEASE}')"
+same_settings
 # dnf has written down what it did.
 host_exec zk1 dnf -q history info last | grep -q 'Install  *zk-agent-' || fail "dnf knows nothing of it: $(host_exec zk1 dnf history info last)"
 say "three hosts are an ensemble after $((SECONDS - began)) s"
@@ -114,11 +115,13 @@ for n in 1 2 3; do
     ! started zk$n | cmp -s - "$work/before.$n" || fail "zk$n runs the old program still"
     started zk$n > "$work/before.$n"
 done
+one_by_one upgrade:
 say "upgraded after $((SECONDS - began)) s"
 began=$SECONDS
 play downgrade site.yml || fail "it was not brought back"
 is_at "$(of "$agent" '%{VERSION}-%{RELEASE}')"
 for n in 1 2 3; do ! started zk$n | cmp -s - "$work/before.$n" || fail "zk$n runs the newer program still"; done
+one_by_one downgrade:
 say "and the version before after $((SECONDS - began)) s"
 writer_ends
 writes_are_there w

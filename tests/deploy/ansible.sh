@@ -24,11 +24,11 @@ mkdir "$work/debs" "$work/next"
 cp "$agent" "$ctl" "$work/debs/"
 agent=$(basename "$agent") ctl=$(basename "$ctl")
 hosts_three "zk_agent_debs: ['{{ inventory_dir }}/debs/$agent', '{{ inventory_dir }}/debs/$ctl']"
-started() { host_exec "$1" systemctl show -p NRestarts -p ActiveEnterTimestampMonotonic zk-agent; }
 
 began=$SECONDS
 play make site.yml || fail "it was not made"
 "$zkctl" -s "$servers" --timeout 30 health > "$work/health" || fail "$(cat "$work/health")"
+same_settings
 say "three bare hosts are an ensemble after $((SECONDS - began)) s"
 for n in 1 2 3; do started zk$n > "$work/before.$n"; done
 began=$SECONDS
@@ -57,6 +57,7 @@ for n in 1 2 3; do
     host_exec zk$n test ! -e /run/zk-agent-restart-required || fail "zk$n waits for a restart"
     started zk$n > "$work/before.$n"
 done
+one_by_one upgrade:
 say "upgraded after $((SECONDS - began)) s"
 began=$SECONDS
 play change site.yml -e "$next" -e '{"zk_agent_config": {"snapCount": 7777}}' || fail "the settings were not changed"
@@ -64,6 +65,7 @@ for n in 1 2 3; do
     host_exec zk$n grep -qx snapCount=7777 /etc/zk-agent/zoo.cfg || fail "zk$n has the old settings"
     ! started zk$n | cmp -s - "$work/before.$n" || fail "zk$n runs with the old settings"
 done
+one_by_one change:
 say "settings changed after $((SECONDS - began)) s"
 
 writer_ends
