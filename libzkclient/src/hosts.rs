@@ -31,6 +31,16 @@ impl HostPort {
     }
 }
 
+/// `host:port`, an IPv6 address in brackets.
+impl std::fmt::Display for HostPort {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(to, "[{}]:{}", self.host, self.port),
+            false => write!(to, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
 /// `host[:port][,host[:port]...][/chroot]`, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectString {

@@ -369,7 +369,7 @@ complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_sub
 json\t'One JSON value; one a line for what goes on'
 plain\t'Fields between tabs, one record a line, for scripts'"
 complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_subcommand_from init" -l timeout -d 'Seconds that the command may take; for watch, wait, lock and elect no limit without it' -r
-complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_subcommand_from init" -l reconfig -d 'Let members be changed while the ensemble runs; the server then has to be able to write beside its settings'
+complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_subcommand_from init" -l reconfig -d 'Let members be changed while the ensemble runs; the server then writes beside its settings, so in /etc/zk-agent they become the user\'s zk-agent'
 complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_subcommand_from init" -s n -l dry-run -d 'Only print the settings'
 complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zkctl -n "__fish_zkctl_using_subcommand cluster; and __fish_seen_subcommand_from join" -l id -d 'Its id; the next one without it' -r

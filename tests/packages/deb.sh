@@ -204,5 +204,7 @@ is_upgraded
 lives_beside_zookeeper
 is_removed
 ensemble_is_upgraded "$network"
+ensemble_by_one_line "$network"
+ensemble_is_restored
 echo "deb: $((SECONDS - began)) s, $failures failures"
 [ "$failures" = 0 ]

@@ -32,15 +32,18 @@ fn bits(text: &str) -> Result<i32> {
     Ok(perms)
 }
 
-/// Reads a list. The id may hold colons, so that it ends at the last one.
+/// Scheme, id and permissions of one entry. The id may hold colons, so that it ends at the last one.
+pub fn split(entry: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = entry.split_once(':')?;
+    let (id, perms) = rest.rsplit_once(':')?;
+    Some((scheme, id, perms))
+}
+
+/// Reads a list.
 pub fn parse(text: &str) -> Result<Vec<Acl>> {
     let mut list = Vec::new();
     for entry in text.split(',') {
-        let parts = entry.split_once(':').and_then(|(scheme, rest)| {
-            let (id, perms) = rest.rsplit_once(':')?;
-            Some((scheme, id, perms))
-        });
-        let Some((scheme, id, perms)) = parts else {
+        let Some((scheme, id, perms)) = split(entry) else {
             let what = format!("acl {entry:?} does not read scheme:id:perms, as world:anyone:r");
             return Err(Failure::usage(what));
         };

@@ -14,6 +14,7 @@ use zk_wire::request::ReconfigRequest;
 use zk_wire::{Acl, Code, Stat};
 use zkclient::call::{Call, Encode};
 use zkclient::calls::{self, AddWatchMode, Mode, WatcherType};
+use zkclient::hosts::ConnectString;
 use zkclient::multi::{Outcome, Write};
 use zkclient::{Client, Error, Settings, State, WatchEvent, Watcher};
 
@@ -140,22 +141,9 @@ impl<R> Pending<R> {
 
 /// The addresses of a list of servers, with the usual port where none stands, without the chroot.
 pub fn addresses(servers: &str) -> Result<Vec<String>> {
-    let hosts = servers.split_once('/').map_or(servers, |(hosts, _)| hosts);
-    let list: Vec<String> = hosts
-        .split(',')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(|text| match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                text.to_owned()
-            }
-            _ => format!("{text}:2181"),
-        })
-        .collect();
-    match list.is_empty() {
-        true => Err(Failure::usage(format!("servers {servers:?}: none; give host:port,..."))),
-        false => Ok(list),
-    }
+    let parsed = ConnectString::parse(servers)
+        .map_err(|error| Failure::usage(format!("{error}; give host:port,...")))?;
+    Ok(parsed.hosts.iter().map(ToString::to_string).collect())
 }
 
 fn checked(path: &str) -> Result<&str> {
@@ -492,7 +480,9 @@ mod tests {
 
     #[test]
     fn lists_of_servers() {
-        assert_eq!(addresses("a, b:1,[::1]/root").unwrap(), ["a:2181", "b:1", "[::1]:2181"]);
+        let long = addresses("a, b:1,[::1],fe80::2,[::1]:7/root").unwrap();
+        assert_eq!(long, ["a:2181", "b:1", "[::1]:2181", "[fe80::2]:2181", "[::1]:7"]);
+        assert_eq!(addresses("a:port").unwrap_err().exit, exit::USAGE);
         assert_eq!(addresses(" ,").unwrap_err().exit, exit::USAGE);
     }
 

@@ -50,6 +50,17 @@ pub fn folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| of_file(path, &error))
 }
 
+/// Makes paths a user's and its group's, who may be missing on a host without the packages: then
+/// nothing changes.
+pub fn give_to(user: &str, paths: &[&Path]) -> Result<()> {
+    let Ok(Some(user)) = nix::unistd::User::from_name(user) else { return Ok(()) };
+    for path in paths {
+        nix::unistd::chown(*path, Some(user.uid), Some(user.gid))
+            .map_err(|error| of_file(path, &error.into()))?;
+    }
+    Ok(())
+}
+
 /// The server's program: beside this one, or in the PATH.
 pub fn agent() -> Result<PathBuf> {
     let beside = std::env::current_exe().ok().map(|path| path.with_file_name("zk-agent"));

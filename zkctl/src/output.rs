@@ -198,10 +198,16 @@ pub fn hex(number: i64) -> String {
 
 /// Ms since 1970 as local date and time.
 pub fn date(ms: i64) -> String {
+    date_as(ms, "%Y-%m-%d %H:%M:%S")
+}
+
+/// Ms since 1970 in the local time zone, by strftime's letters; the number itself where no calendar
+/// reaches.
+pub fn date_as(ms: i64, format: &str) -> String {
     match jiff::Timestamp::from_millisecond(ms) {
         Ok(time) => {
             let local = jiff::ZonedDateTime::new(time, jiff::tz::TimeZone::system());
-            local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            local.strftime(format).to_string()
         }
         Err(_) => ms.to_string(),
     }

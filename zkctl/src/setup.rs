@@ -25,6 +25,10 @@ const REPLACED: &[&str] = &["clientPort", "clientPortAddress", "dynamicConfigFil
 /// How a server is started with other ports: not by a restart, over which systemd keeps them.
 const START: &str = "systemctl stop zk-agent && systemctl start zk-agent";
 
+/// The folder of settings of the packages, and whom their units run as.
+const PACKAGED: &str = "/etc/zk-agent";
+const USER: &str = "zk-agent";
+
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(3);
 
@@ -73,8 +77,8 @@ pub struct Init {
     /// Which of them this one is, where its name and addresses do not tell
     #[arg(long, value_name = "ID")]
     pub id: Option<i64>,
-    /// Let members be changed while the ensemble runs; the server then has to be able to write beside
-    /// its settings
+    /// Let members be changed while the ensemble runs; the server then writes beside its settings, so
+    /// in /etc/zk-agent they become the user's zk-agent
     #[arg(long)]
     pub reconfig: bool,
     #[command(flatten)]
@@ -155,7 +159,13 @@ impl Place {
 
     /// Writes settings and id, has the server judge them, and starts it. Nothing stays changed when
     /// it refuses them.
-    fn apply(&self, ctx: &mut Context<'_>, before: &str, text: &str, id: i64) -> Result<()> {
+    fn apply(
+        &self,
+        ctx: &mut Context<'_>,
+        before: &str,
+        text: &str,
+        (id, reconfig): (i64, bool),
+    ) -> Result<()> {
         if self.dry_run {
             return ctx.printer.text(text);
         }
@@ -193,6 +203,9 @@ impl Place {
             name.push(".before-cluster");
             host::write(Path::new(&name), before)?;
         }
+        if reconfig && self.conf.parent() == Some(Path::new(PACKAGED)) {
+            host::give_to(USER, &[Path::new(PACKAGED), &self.conf])?;
+        }
         must(Command::new("/bin/sh").args(["-c", &self.start])).map(|_| ())
     }
 }
@@ -228,7 +241,7 @@ fn init(ctx: &mut Context<'_>, args: &Init) -> Result<()> {
     }
     let extra: &[&str] = if args.reconfig { &["reconfigEnabled=true"] } else { &[] };
     let text = settings(&before, &members, extra, &place.data(&before));
-    place.apply(ctx, &before, &text, id)?;
+    place.apply(ctx, &before, &text, (id, args.reconfig))?;
     if !place.dry_run && !ctx.printer.json() {
         eprintln!("zkctl: server {id} is started; when the others are: zkctl wait --quorum");
     }
@@ -262,7 +275,7 @@ fn join(ctx: &mut Context<'_>, args: &Join) -> Result<()> {
     let before = args.place.before()?;
     let data = args.place.data(&before);
     let text = settings(&before, &members, &["reconfigEnabled=true"], &data);
-    args.place.apply(ctx, &before, &text, id)?;
+    args.place.apply(ctx, &before, &text, (id, true))?;
     if args.place.dry_run {
         return Ok(());
     }

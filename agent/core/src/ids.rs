@@ -16,6 +16,16 @@ impl PeerId {
     pub const ACCEPTED: u64 = 1 << 63;
 }
 
+/// As logs name it: `in3` was accepted, `out3` dialled.
+impl std::fmt::Display for PeerId {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.checked_sub(PeerId::ACCEPTED) {
+            Some(number) => write!(to, "in{number}"),
+            None => write!(to, "out{}", self.0),
+        }
+    }
+}
+
 /// To which of a server's two ports for its peers a connection goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Port {
@@ -47,5 +57,16 @@ impl Cluster {
     /// Whether the data of these two are of different ensembles, for certain.
     pub fn clashes(self, other: Cluster) -> bool {
         self.agreed && other.agreed && self.id != other.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_named_by_who_opened_it() {
+        assert_eq!(PeerId(7).to_string(), "out7");
+        assert_eq!(PeerId(PeerId::ACCEPTED + 7).to_string(), "in7");
     }
 }

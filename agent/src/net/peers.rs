@@ -294,7 +294,7 @@ impl Peers {
         let queued = link.output.len();
         if queued + bytes.len() > OUTPUT_BYTES_MAX {
             let address = link.address.map_or(String::new(), |address| address.to_string());
-            log::warn!("peers: overflow peer={} address={address} queued={queued}", peer.0);
+            log::warn!("peers: overflow peer={peer} address={address} queued={queued}");
             return self.drop_link(peer);
         }
         link.output.push(bytes);
@@ -311,7 +311,7 @@ impl Peers {
             Phase::Open => {
                 if let Some(address) = link.address.filter(|_| link.accepted) {
                     // Why is the core's word; it knows the connection by its number alone.
-                    log::info!("peers: closing peer={} address={address}", peer.0);
+                    log::info!("peers: closing peer={peer} address={address}");
                 }
                 link.phase = Phase::Closing;
                 link.due_ms = now_ms + FLUSH_MS;

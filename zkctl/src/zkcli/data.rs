@@ -5,6 +5,7 @@ use zkclient::calls::{AddWatchMode, Mode, WatcherType};
 
 use super::options::Options;
 use super::{Done, Stop, Zkcli, path, said, stop, text};
+use crate::acls;
 use crate::context::child;
 use crate::encoding::{from_base64, to_base64};
 use crate::progress::Progress;
@@ -17,11 +18,7 @@ const TTL_MS_MAX: i64 = 0xff_ffff_ffff;
 fn parse_acl(given: &str) -> Vec<Acl> {
     let mut list = Vec::new();
     for entry in given.split(',') {
-        let parts = entry.split_once(':').and_then(|(scheme, rest)| {
-            let (id, letters) = rest.rsplit_once(':')?;
-            Some((scheme, id, letters))
-        });
-        let Some((scheme, id, letters)) = parts else {
+        let Some((scheme, id, letters)) = acls::split(entry) else {
             eprintln!("{entry} does not have the form scheme:id:perm");
             continue;
         };

@@ -6,13 +6,7 @@ use zk_wire::{Acl, Code, Stat};
 
 /// `Date.toString`, in the local time zone.
 pub fn date(ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(time) => {
-            let local = jiff::ZonedDateTime::new(time, jiff::tz::TimeZone::system());
-            local.strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
-        }
-        Err(_) => ms.to_string(),
-    }
+    crate::output::date_as(ms, "%a %b %d %H:%M:%S %Z %Y")
 }
 
 /// A stat as `StatPrinter` prints it.

@@ -342,7 +342,7 @@ impl Replica {
                 }
                 Wish::Close(peer) => effects.list.push(Effect::ClosePeer { peer }),
                 Wish::Fault(peer, why) => {
-                    effects.log(Level::Warn, format!("election: closed peer={} {why}", peer.0));
+                    effects.log(Level::Warn, format!("election: closed peer={peer} {why}"));
                 }
                 Wish::Heard(sid, payload) => heard.push((sid, payload)),
             }
@@ -527,7 +527,7 @@ impl Replica {
 
     /// Closes a connection because of what came over it.
     pub(super) fn drop_peer(&mut self, now: Now, peer: PeerId, why: &str, effects: &mut Effects) {
-        effects.log(Level::Warn, format!("ensemble: closed peer={} reason={why:?}", peer.0));
+        effects.log(Level::Warn, format!("ensemble: closed peer={peer} reason={why:?}"));
         effects.list.push(Effect::ClosePeer { peer });
         self.on_peer_closed(now, peer, effects);
     }

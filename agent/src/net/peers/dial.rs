@@ -90,7 +90,7 @@ impl Peers {
         let waits = |link: &&mut Link| link.phase == Phase::Dialing;
         let Some(link) = self.links.get_mut(&peer).filter(waits) else { return };
         if addresses.is_empty() {
-            log::debug!("peers: no_address peer={}", peer.0);
+            log::debug!("peers: no_address peer={peer}");
         }
         link.dialing.lookups -= 1;
         link.dialing.add(addresses);
