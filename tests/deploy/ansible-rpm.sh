@@ -56,7 +56,8 @@ mkdir "$work/libraries"
 host_exec zk1 sh -c 'tar -C /usr/lib/x86_64-linux-gnu -ch libc.so.6 libm.so.6' | tar -C "$work/libraries" -x
 {
     printf '%s\n' 'Name: base' 'Version: 1' 'Release: 1' 'Summary: what the host has' 'License: none' \
-        'Provides: /bin/sh' 'Provides: systemd' 'Provides: rtld(GNU_HASH)'
+        'Provides: /bin/sh' 'Provides: systemd' 'Provides: rtld(GNU_HASH)' \
+        'Provides: system-release(releasever) = 38'
     find "$work/libraries" -type f | /usr/lib/rpm/find-provides | sort -u | sed 's/^/Provides: /'
     printf '%s\n' '%description' 'what the host has' '%files'
 } > "$work/base.spec"

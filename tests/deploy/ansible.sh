@@ -71,13 +71,18 @@ say "settings changed after $((SECONDS - began)) s"
 writer_ends
 writes_are_there w
 
-# --- a member that stands alone again, and what it has since is not thrown away
+# --- what would do harm
+refuses() { # refuses REASON ARGUMENT..
+    ! play refused site.yml -e "$next" "${@:2}" 2> /dev/null || fail "this was not refused: $1"
+    grep -q "$1" "$work/refused.log" || fail "the reason is not said: $(tail -n 20 "$work/refused.log")"
+}
+refuses 'reconfigEnabled: a server would rewrite' -e '{"zk_agent_config": {"reconfigEnabled": true}}'
+# A member that stands alone again, and what it has since is not thrown away.
 sed '/^    zk[12]:/d' "$work/inventory.yml" > "$work/alone.yml"
 ansible-playbook -i "$work/alone.yml" -e "$next" "$top/packaging/ansible/site.yml" > "$work/alone.log" 2>&1 ||
     fail "zk3 alone: $(tail -n 40 "$work/alone.log")"
 "$zkctl" -s "$net.13:2181" srvr | grep -qx 'Mode: standalone' || fail "zk3 does not stand alone"
 "$zkctl" -s "$net.13:2181" create /alone > /dev/null
-! play thrown site.yml -e "$next" 2> /dev/null || fail "zk3 was made a member, and its data are gone"
-grep -q 'it stands alone and has data' "$work/thrown.log" || fail "the reason is not said: $(tail -n 20 "$work/thrown.log")"
+refuses 'it stands alone and has data'
 "$zkctl" -s "$net.13:2181" get /alone > /dev/null || fail "zk3 was changed"
-say "data of a server that stands alone are not thrown away"
+say "what would do harm is refused"
