@@ -70,6 +70,9 @@ pub struct Config {
     pub history_txns_min: usize,
     /// Bytes of these above which older ones go.
     pub history_bytes_max: usize,
+    /// Bytes that are kept at most while a learner that is being brought up waits for them. They are
+    /// sent at once, so that a connection has to have room for them.
+    pub history_pinned_bytes_max: usize,
     /// Bytes of log, in thousandths of the database, up to which a learner is brought up from the
     /// log on disk (`snapshotSizeFactor`); 0 for any number, `None` for never.
     pub log_sync_permille: Option<u32>,
@@ -122,6 +125,7 @@ impl Default for Config {
             epoch_txns_max: 0xff00_0000,
             history_txns_min: 500,
             history_bytes_max: 32 << 20,
+            history_pinned_bytes_max: 128 << 20,
             log_sync_permille: Some(330),
             ensemble: None,
             local_sessions: LocalSessions::Off,

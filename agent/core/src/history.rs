@@ -11,8 +11,6 @@ use crate::config::Config;
 /// Bytes above which large txns go although they are few: 500 of a megabyte are not worth the memory.
 /// Who lacks them is sent the log on disk.
 const FEW_BYTES_MAX: usize = 64 << 20;
-/// Bytes that are kept at most while somebody waits for what stands above a pin.
-const PINNED_BYTES_MAX: usize = 256 << 20;
 
 /// A window over the newest applied txns, without gaps inside an epoch.
 #[derive(Debug)]
@@ -21,6 +19,8 @@ pub struct History {
     txns_min: usize,
     /// Bytes above which older ones go.
     bytes_max: usize,
+    /// Bytes above which they go although somebody waits for what stands above a pin.
+    pinned_bytes_max: usize,
     entries: VecDeque<(Zxid, Range<usize>)>,
     bytes: Vec<u8>,
     head: usize,
@@ -36,6 +36,7 @@ impl History {
         History {
             txns_min: config.history_txns_min,
             bytes_max: config.history_bytes_max,
+            pinned_bytes_max: config.history_pinned_bytes_max,
             entries: VecDeque::new(),
             bytes: Vec::new(),
             head: 0,
@@ -50,7 +51,7 @@ impl History {
         History { entries, bytes, head: 0, before, pinned: None, ..*self }
     }
 
-    /// Keeps what stands above this txn for a learner, up to 256 MiB; `None` for nobody.
+    /// Keeps what stands above this txn for a learner, within a bound; `None` for nobody.
     pub fn pin(&mut self, zxid: Option<Zxid>) {
         self.pinned = zxid;
     }
@@ -62,7 +63,7 @@ impl History {
         let few = self.entries.len() <= self.txns_min;
         bytes
             > match (wanted, few) {
-                (true, _) => PINNED_BYTES_MAX,
+                (true, _) => self.pinned_bytes_max,
                 (false, true) => FEW_BYTES_MAX,
                 (false, false) => self.bytes_max,
             }
@@ -216,17 +217,17 @@ mod tests {
         let mut history = behind(Zxid::new(1, 4));
         let txn = vec![7u8; 400_000];
         history.pin(Some(Zxid::new(1, 9)));
-        for counter in 5..600 {
+        for counter in 5..300 {
             history.push(Zxid::new(1, counter), &txn);
         }
         assert_eq!(history.before(), Zxid::new(1, 9));
-        for counter in 600..1400 {
+        for counter in 300..1000 {
             history.push(Zxid::new(1, counter), &txn);
         }
         assert!(history.before() > Zxid::new(1, 9), "the bound holds for everybody");
-        assert!(history.entries.len() * 400_000 <= PINNED_BYTES_MAX);
+        assert!(history.entries.len() * 400_000 <= history.pinned_bytes_max);
         history.pin(None);
-        history.push(Zxid::new(1, 1400), &txn);
+        history.push(Zxid::new(1, 1000), &txn);
         assert_eq!(history.entries.len(), FEW_BYTES_MAX / 400_000);
     }
 

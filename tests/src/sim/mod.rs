@@ -162,6 +162,7 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
     Config {
         history_txns_min: if plan.from_log { 4 } else { 500 },
         history_bytes_max: if plan.from_log { 0 } else { 32 << 20 },
+        history_pinned_bytes_max: if plan.from_log { 1_000 } else { 128 << 20 },
         epoch_txns_max: plan.epoch_txns_max,
         log_sync_permille: plan.from_log.then_some(0),
         session_tag: (server + 1) as u8,

@@ -9,7 +9,7 @@ use crate::bugs::{self, Bug};
 use crate::effect::{Effects, Level};
 use crate::ids::PeerId;
 use crate::time::Now;
-use crate::zab::leader::{Phase, Stage};
+use crate::zab::leader::{Phase, Reading, Stage};
 use crate::zab::packet::{self, kind};
 
 /// How a learner is brought to the leader's history.
@@ -88,9 +88,14 @@ impl Replica {
         self.offer(peer, from, effects);
     }
 
-    /// Sends the history behind `from` and NEWLEADER.
+    /// Sends the history behind `from` and NEWLEADER. The history in memory reaches back to there.
     pub(super) fn offer(&mut self, peer: PeerId, from: Zxid, effects: &mut Effects) {
         let mut top = self.top();
+        let kept = self.us().history.before();
+        assert!(
+            from >= kept.min(top),
+            "{peer} lacks txns behind {from}, and {kept} is the first kept"
+        );
         let sent = self.follower(peer).is_some_and(|f| f.stage == Stage::Snapshot);
         let from = match sent {
             true if bugs::on(Bug::Zk3104) => top,
@@ -191,9 +196,10 @@ impl Replica {
         effects.send_peer(peer, start);
         if last {
             self.snapshot_to = None;
-            let position = self.follower(peer).map(|follower| follower.position);
-            if let Some(position) = position {
-                self.offer(peer, position, effects);
+            if let Some(follower) = self.follower(peer) {
+                // What was written meanwhile may be more than memory keeps: it is read on as a log is.
+                follower.reading = Reading::Sending;
+                self.read_on(peer, effects);
             }
             self.feed_waiting(now, effects);
         }

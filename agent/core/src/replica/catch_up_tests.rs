@@ -75,6 +75,7 @@ fn one_is_away(permille: Option<u32>) -> Room {
         let config = &mut room.nodes.get_mut(&sid).unwrap().config;
         config.history_txns_min = 2;
         config.history_bytes_max = 0;
+        config.history_pinned_bytes_max = 1_000;
         config.log_sync_permille = permille;
     }
     (1..=3).for_each(|sid| room.start(sid));
@@ -152,5 +153,29 @@ fn a_log_that_cannot_be_read_gives_way_to_the_database() {
         let story = how(&room, 1);
         assert!(story.last().unwrap().contains("by=SNAP"), "{story:?}");
         assert_eq!(story.iter().any(|line| line.contains("log=disk")), damaged_at > 0);
+    }
+}
+
+/// Goal: who is sent the database lacks nothing of what is written meanwhile, though that is more than
+/// the leader keeps in memory: the rest comes from the log, and where there is none it begins anew.
+#[test]
+fn much_is_written_while_the_database_is_sent() {
+    for damaged in [false, true] {
+        let mut room = one_is_away(None);
+        room.stuck.insert(3);
+        room.start(1);
+        room.pass(500);
+        assert!(how(&room, 1).iter().any(|line| line.contains("by=SNAP")), "{}", room.story());
+        for number in 0..40 {
+            let xid = room.create(2, &format!("/e{number}"));
+            assert_eq!(room.answer(2, xid), Some(Code::OK));
+        }
+        if damaged {
+            room.nodes.get_mut(&3).unwrap().log_damaged_behind = Zxid::ZERO;
+        }
+        room.release(3);
+        room.pass(5_000);
+        is_whole(&mut room);
+        assert!((0..40).all(|number| room.has(1, &format!("/e{number}"))), "{}", room.story());
     }
 }

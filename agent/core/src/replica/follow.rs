@@ -43,7 +43,7 @@ impl Replica {
                 if zxid <= logged {
                     return Err(format!("{zxid} is proposed again"));
                 }
-                check_next(logged, zxid, false)?;
+                check_next(logged, zxid)?;
                 self.heed_reconfig(now, txn, effects)?;
                 self.log_proposal(now, zxid, txn, effects);
                 if observer {

@@ -60,7 +60,7 @@ impl Replica {
         match follower.reading {
             Reading::First => self.on_first_piece(now, peer, after, piece, effects),
             Reading::Next => {
-                if let Some(piece) = piece.filter(|piece| piece.before == Some(after))
+                if let Some(piece) = piece.filter(|piece| goes_on(piece, after))
                     && self.send_piece(peer, piece, effects)
                 {
                     return;
@@ -131,18 +131,27 @@ impl Replica {
         true
     }
 
-    /// The network has taken a piece: the next one, or what the history in memory has.
+    /// The network has taken a piece, or a database: the next piece, or what the history in memory has.
     pub(super) fn read_on(&mut self, peer: PeerId, effects: &mut Effects) {
         let kept = self.us().history.before();
         let Some(follower) = self.follower(peer) else { return };
-        if follower.reading != Reading::Sending || follower.stage != Stage::Reading {
+        let sent = matches!(follower.stage, Stage::Reading | Stage::Snapshot);
+        if follower.reading != Reading::Sending || !sent {
             return;
         }
         let position = follower.position;
         if position >= kept {
             return self.offer(peer, position, effects);
         }
+        follower.stage = Stage::Reading;
         follower.reading = Reading::Next;
         self.ask_log(peer, position, effects);
     }
+}
+
+/// Whether a piece is what stands behind this txn.
+fn goes_on(piece: &LogPiece, after: Zxid) -> bool {
+    let next = piece.txns().next().map(|(zxid, _)| zxid.0);
+    // The beginning of an epoch is in no log.
+    piece.before == Some(after) || (after.counter() == 0 && next == Some(after.0 + 1))
 }

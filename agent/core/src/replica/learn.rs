@@ -370,7 +370,7 @@ impl Replica {
                     return Ok(());
                 }
                 let last = if learner.heard == Zxid::NONE { logged } else { learner.heard };
-                check_next(last, zxid, learner.heard == Zxid::NONE)?;
+                check_next(last, zxid)?;
                 learner.heard = zxid;
                 learner.held.push_back(Held { zxid, txn: txn.into() });
                 self.heed_reconfig(now, txn, effects)?;
@@ -589,9 +589,8 @@ pub(super) fn read_zxid(txn: &[u8], claimed: Zxid) -> Result<Zxid, String> {
 }
 
 /// Proposals come without gaps inside an epoch.
-pub(super) fn check_next(last: Zxid, zxid: Zxid, first: bool) -> Taken {
-    let next = zxid.epoch() > last.epoch() || zxid.0 == last.0 + 1;
-    if next || (first && zxid > last) {
+pub(super) fn check_next(last: Zxid, zxid: Zxid) -> Taken {
+    if zxid.epoch() > last.epoch() || zxid.0 == last.0 + 1 {
         return Ok(());
     }
     Err(format!("proposal {zxid} comes behind {last}"))

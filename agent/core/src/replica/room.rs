@@ -156,6 +156,8 @@ pub(super) struct Room {
     pub slow: BTreeSet<Sid>,
     /// Who gets no mail for now, and what waits for them.
     pub held: BTreeSet<Sid>,
+    /// Whose network takes nothing: it hears of none that it has taken what was sent.
+    pub stuck: BTreeSet<Sid>,
     waiting: Vec<(Sid, Mail)>,
     /// What is particular to the settings of its servers.
     change: Box<dyn Fn(&mut Config)>,
@@ -188,6 +190,7 @@ impl Room {
             next_accepted: PeerId::ACCEPTED,
             slow: BTreeSet::new(),
             held: BTreeSet::new(),
+            stuck: BTreeSet::new(),
             waiting: Vec::new(),
             change: Box::new(change),
         };
@@ -420,7 +423,8 @@ impl Room {
                 "they talk without an end: {mail:?} to {sid} {}",
                 self.story()
             );
-            if self.held.contains(&sid) {
+            let stuck = matches!(mail, Mail::Drained(_)) && self.stuck.contains(&sid);
+            if stuck || self.held.contains(&sid) {
                 self.waiting.push((sid, mail));
                 continue;
             }
@@ -442,6 +446,7 @@ impl Room {
     /// What was held for a server arrives.
     pub fn release(&mut self, sid: Sid) {
         self.held.remove(&sid);
+        self.stuck.remove(&sid);
         let waiting = std::mem::take(&mut self.waiting);
         // Before what is on its way since.
         let (mut now, later): (Vec<_>, Vec<_>) =
