@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::plan::Plan;
-use super::{Ours, Source, Told, told};
+use super::{Ours, Source, Told, Work, told};
 use crate::context::Context;
 use crate::failure::{Failure, Result, exit};
 use crate::host::{self, agent, must, of_file, wait_for};
@@ -307,10 +307,11 @@ fn give_back(ctx: &Context<'_>, source: &Source, ours: &Ours, undo: &mut Undo) -
     }
     shell(ours.stop.as_deref().unwrap_or(STOP_OURS))?;
     wait_closed(&source.address)?;
-    let work = source.data.join(format!("zk-agent-export.{stamp}"));
-    host::folder(&work)?;
+    // With what is left in it at the end: of a member's export the myid, which Apache's server has.
+    let work = Work(source.data.join(format!("zk-agent-export.{stamp}")));
+    host::folder(&work.0)?;
     let exported =
-        Command::new(agent()?).arg("export").arg("--config").arg(&ours.to).arg(&work).output();
+        Command::new(agent()?).arg("export").arg("--config").arg(&ours.to).arg(&work.0).output();
     let exported =
         exported.map_err(|error| Failure::new(exit::FAILED, format!("export: {error}")))?;
     if !exported.status.success() {
@@ -325,10 +326,9 @@ fn give_back(ctx: &Context<'_>, source: &Source, ours: &Ours, undo: &mut Undo) -
         }
     }
     let fresh = source.data.join("version-2");
-    let made = work.join("version-2");
+    let made = work.0.join("version-2");
     std::fs::rename(&made, &fresh).map_err(|error| of_file(&made, &error))?;
     undo.rename(fresh.clone(), with_suffix(&fresh, &format!(".{stamp}.failed")));
-    std::fs::remove_dir(&work).map_err(|error| of_file(&work, &error))?;
     if source.log != source.data {
         let logs = source.log.join("version-2");
         host::folder(&logs)?;
