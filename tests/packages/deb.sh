@@ -181,6 +181,23 @@ is_removed() {
     on h1 rm /usr/sbin/policy-rc.d
 }
 
+comes_beside_zookeeper() {
+    sh_on h1 'printf "[Service]\nExecStart=/bin/sleep 1000\n" > /run/systemd/system/zookeeper.service
+        systemctl daemon-reload; systemctl start zookeeper'
+    check "apt install beside a zookeeper that runs" apt_on h1 first
+    check "... says how to take its place" grep -q 'zkctl migrate from-zookeeper' "$packages_said"
+    check "... leaves it alone" is active property h1 ActiveState zookeeper
+    check "... neither starts nor is enabled" sh_on h1 '! systemctl is-active -q zk-agent &&
+        ! systemctl is-enabled -q zk-agent'
+    check "... not by an upgrade either" apt_on h1 next
+    check "... which leaves both as they are" sh_on h1 'systemctl is-active -q zookeeper &&
+        ! systemctl is-active -q zk-agent && ! systemctl is-enabled -q zk-agent'
+    sh_on h1 'systemctl stop zookeeper; rm /run/systemd/system/zookeeper.service; systemctl daemon-reload'
+    check "it is enabled and started by hand" on h1 systemctl enable --now zk-agent
+    check "... and serves" serves h1
+    sh_on h1 'ZK_AGENT_PURGE_DATA=1 apt-get purge -q -y zk-agent' > /dev/null
+}
+
 need dpkg-dev debhelper docker.io debootstrap iproute2 lintian
 build_two deb
 check "lintian finds no error and nothing to warn of" lintian --fail-on error,warning "$first"/*.deb
@@ -203,6 +220,7 @@ has_bad_settings
 is_upgraded
 lives_beside_zookeeper
 is_removed
+comes_beside_zookeeper
 ensemble_is_upgraded "$network"
 ensemble_by_one_line "$network"
 ensemble_is_restored
