@@ -185,7 +185,7 @@ comes_beside_zookeeper() {
     sh_on h1 'printf "[Service]\nExecStart=/bin/sleep 1000\n" > /run/systemd/system/zookeeper.service
         systemctl daemon-reload; systemctl start zookeeper'
     check "apt install beside a zookeeper that runs" apt_on h1 first
-    check "... says how to take its place" grep -q 'zkctl migrate from-zookeeper' "$packages_said"
+    check "... says how to take its place" grep -q 'zkctl migrate from-zookeeper' "$packages_before"
     check "... leaves it alone" is active property h1 ActiveState zookeeper
     check "... neither starts nor is enabled" sh_on h1 '! systemctl is-active -q zk-agent &&
         ! systemctl is-enabled -q zk-agent'
