@@ -7,7 +7,7 @@ connections write; at a random moment the filesystem is shut down without flushi
 mounted again and the server started on it. What is there must be what some prefix of each
 connection's writes leaves, and that prefix must hold every acknowledged write.
 
-Needs root, a loop device, mkfs.ext4. Everything that it makes is removed again.
+Needs root, a loop device, mkfs.ext4, unshare. Everything that it makes is removed again.
 """
 import argparse
 import fcntl
@@ -305,4 +305,9 @@ def main():
 
 
 if __name__ == "__main__":
+    # In mounts of its own: a container that somebody starts meanwhile would have a copy of ours, and
+    # what is unmounted here would live on in there, still without power.
+    if os.environ.pop("ZK_POWER_MOUNTS", None) is None:
+        os.environ["ZK_POWER_MOUNTS"] = "own"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
     sys.exit(main())
