@@ -34,6 +34,8 @@ mod room;
 #[cfg(test)]
 mod local_tests;
 #[cfg(test)]
+mod quota_tests;
+#[cfg(test)]
 mod read_only_tests;
 #[cfg(test)]
 mod reconfig_tests;
