@@ -165,7 +165,7 @@ fn config(plan: &Plan, server: usize, seed: u64) -> Config {
         history_pinned_bytes_max: if plan.from_log { 300 } else { 128 << 20 },
         epoch_txns_max: plan.epoch_txns_max,
         // Half of them send the database instead, behind which more is written than is kept.
-        log_sync_permille: (plan.from_log && seed % 2 == 0).then_some(0),
+        log_sync_permille: (plan.from_log && seed.is_multiple_of(2)).then_some(0),
         session_tag: (server + 1) as u8,
         seed: seed ^ server as u64,
         tick_ms: 1000,
